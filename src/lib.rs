@@ -1,0 +1,5 @@
+//! jjobs-init: ENTRYPOINT and PID 1 of a J-Jobs container, its hooks, its probes, and the operator's tool inside it.
+//!
+//! Data goes one way: environment → `contract` (checked values) → `plan` (what this container does, a pure
+//! function) → `boot` steps → `supervisor`, the loop that is PID 1. `process` is the only place that waits for
+//! children. Allowed imports are checked by `scripts/check`.

@@ -1,0 +1,3 @@
+//! argv and environment in, exit code out; nothing else.
+
+fn main() {}
