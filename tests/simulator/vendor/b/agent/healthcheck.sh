@@ -1,0 +1,3 @@
+#!/bin/sh
+# The vendor's own check of the agent.
+ps -ef | grep -v grep | grep -q "cname=agent"

@@ -1,0 +1,3 @@
+#!/bin/sh
+JAVA_HOME="@BASE@/@JDK@"; export JAVA_HOME
+"@BASE@/manager/bin/catalina.sh" stop

@@ -1,0 +1,1 @@
+<html><body>J-Jobs manager (simulated)</body></html>
