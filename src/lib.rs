@@ -3,3 +3,8 @@
 //! Data goes one way: environment → `contract` (checked values) → `plan` (what this container does, a pure
 //! function) → `boot` steps → `supervisor`, the loop that is PID 1. `process` is the only place that waits for
 //! children. Allowed imports are checked by `scripts/check`.
+
+pub mod check;
+pub mod contract;
+pub mod exit;
+pub mod plan;
