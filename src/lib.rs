@@ -7,4 +7,5 @@
 pub mod check;
 pub mod contract;
 pub mod exit;
+pub mod log;
 pub mod plan;
