@@ -7,5 +7,9 @@
 pub mod check;
 pub mod contract;
 pub mod exit;
+pub mod jjobs;
 pub mod log;
 pub mod plan;
+pub mod process;
+pub mod run_dir;
+pub mod termination;

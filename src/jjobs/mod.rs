@@ -1,0 +1,3 @@
+//! What J-Jobs answers over HTTP.
+
+pub mod web;
