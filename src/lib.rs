@@ -4,6 +4,7 @@
 //! function) → `boot` steps → `supervisor`, the loop that is PID 1. `process` is the only place that waits for
 //! children. Allowed imports are checked by `scripts/check`.
 
+pub mod boot;
 pub mod check;
 pub mod contract;
 pub mod exit;

@@ -1,0 +1,6 @@
+//! The one-shot steps of a boot.
+
+pub mod cancel;
+pub mod configure;
+pub mod download;
+pub mod unpack;

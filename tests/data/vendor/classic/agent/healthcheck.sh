@@ -1,0 +1,2 @@
+#!/bin/sh
+ps -ef | grep cname=agent

@@ -1,0 +1,3 @@
+#!/bin/sh
+cd /engn001/jjobs/agent
+./agent.sh &

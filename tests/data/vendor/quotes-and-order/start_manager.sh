@@ -1,0 +1,2 @@
+cd manager/bin
+./startup.sh &> /dev/null && tail -f ../logs/catalina.out
