@@ -13,4 +13,5 @@ pub mod log;
 pub mod plan;
 pub mod process;
 pub mod run_dir;
+pub mod supervisor;
 pub mod termination;

@@ -1,0 +1,118 @@
+//! Start order, and when a component counts as up.
+
+use super::{
+    core::Core,
+    outcome::Phase,
+    unit::{Event, State, Unit},
+};
+use crate::{
+    jjobs::web::{Url, Web},
+    plan::Component,
+};
+use rustix::process::Pid;
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
+use tokio::time::{sleep, timeout_at};
+
+/// A server is started when the manager is up or after this, whichever is first.
+const MANAGER_HEAD_START: Duration = Duration::from_secs(10);
+
+impl Core {
+    /// Starts what boot starts, in order, and waits until all are up (or have had their time).
+    pub(super) async fn start_all(self: &Rc<Self>) {
+        self.enter(Phase::Starting);
+        let mut previous: Option<(Component, Instant)> = None;
+        for component in self.settings.plan.starts.clone() {
+            if let Some((before, started)) = previous {
+                let limit = match before {
+                    Component::Manager => MANAGER_HEAD_START,
+                    Component::Server | Component::Agent => self.settings.start_timeout,
+                };
+                let up = self.until(|core| core.unit(before, Unit::is_up) == Some(true));
+                // Over time: the next one is started all the same.
+                let _ = timeout_at((started + limit).into(), up).await;
+            }
+            previous = Some((component, Instant::now()));
+            self.apply(component, Event::Start);
+        }
+        let starts = self.settings.plan.starts.clone();
+        self.until(|core| {
+            starts.iter().all(|component| core.unit(*component, Unit::is_up) == Some(true))
+        })
+        .await;
+        if !starts.is_empty() {
+            let components: Vec<&str> = starts.iter().map(|component| component.name()).collect();
+            let elapsed_ms = self.began.elapsed().as_millis();
+            tracing::info!(components = components.join(","), elapsed_ms, "all up");
+        }
+        self.enter(Phase::Running);
+    }
+
+    /// Asks a component that has just been found until it answers.
+    pub(super) fn check_until_up(self: &Rc<Self>, component: Component, pid: Pid) {
+        let Some(url) = self.web_url(component) else {
+            // An agent has no web: that its process is there is all that can be asked.
+            self.apply(component, Event::Up);
+            return;
+        };
+        let core = Rc::clone(self);
+        tokio::task::spawn_local(async move { core.ask_until_up(component, pid, url).await });
+    }
+
+    async fn ask_until_up(self: Rc<Self>, component: Component, pid: Pid, url: Url) {
+        let web = match Web::new() {
+            Ok(web) => web,
+            Err(error) => {
+                tracing::error!(%component, %error, "cannot ask whether the component is up");
+                return;
+            }
+        };
+        let found = Instant::now();
+        let mut said = false;
+        while self.is_starting_up(component, pid) {
+            if web.is_up(&url).await {
+                let elapsed_ms = found.elapsed().as_millis();
+                tracing::debug!(%component, elapsed_ms, "component answers");
+                return self.apply(component, Event::Up);
+            }
+            if found.elapsed() >= self.settings.start_timeout && !said {
+                said = true;
+                tracing::warn!(
+                    %component,
+                    url = %url,
+                    elapsed_ms = found.elapsed().as_millis(),
+                    hint = "its process runs; look at its log above",
+                    "component does not answer"
+                );
+            }
+            sleep(pause(found.elapsed())).await;
+        }
+    }
+
+    fn is_starting_up(&self, component: Component, pid: Pid) -> bool {
+        self.unit(
+            component,
+            |unit| matches!(unit.state, State::Running { pid: now, up: None, .. } if now == pid),
+        ) == Some(true)
+    }
+
+    fn web_url(&self, component: Component) -> Option<Url> {
+        match component {
+            Component::Manager => Some(Url::manager(self.settings.manager_web)),
+            Component::Server => Some(Url::server(self.settings.server_web)),
+            Component::Agent => None,
+        }
+    }
+}
+
+/// Between two tries: short while a start may end any moment, long once it is clear that it takes its time.
+fn pause(elapsed: Duration) -> Duration {
+    match elapsed.as_secs() {
+        0..30 => Duration::from_millis(100),
+        30..120 => Duration::from_millis(500),
+        120..600 => Duration::from_secs(2),
+        _ => Duration::from_secs(10),
+    }
+}
