@@ -1,12 +1,15 @@
 //! jjobs-init: ENTRYPOINT and PID 1 of a J-Jobs container, its hooks, its probes, and the operator's tool inside it.
 //!
-//! Data goes one way: environment → `contract` (checked values) → `plan` (what this container does, a pure
+//! Data goes one way: environment → [`contract`] (checked values) → [`plan`] (what this container does, a pure
 //! function) → `boot` steps → `supervisor`, the loop that is PID 1. `process` is the only place that waits for
 //! children. Allowed imports are checked by `scripts/check`.
 
+pub mod applet;
 pub mod boot;
 pub mod check;
+pub mod cli;
 pub mod contract;
+pub mod entrypoint;
 pub mod exit;
 pub mod jjobs;
 pub mod log;
