@@ -154,7 +154,14 @@ impl Core {
             Action::WillRestart { delay } => {
                 let end = self.unit(component, |unit| unit.last_end).flatten();
                 let end = end.map(|end| end.to_string());
-                tracing::warn!(%component, end, delay_ms = delay.as_millis(), "component ended unasked, will restart");
+                tracing::warn!(%component, end, delay_ms = delay.as_millis(), "component is down, will restart");
+            }
+            Action::TellNoJvm => {
+                tracing::warn!(
+                    %component,
+                    hint = "run the start script by hand and look at what it prints",
+                    "start script brought no process"
+                );
             }
             Action::FailedForGood => {
                 tracing::error!(

@@ -146,6 +146,8 @@ pub enum Action {
     Kill(Pid),
     /// Look whether another JVM bears the component's mark.
     Look,
+    /// Tell that its start script brought no JVM in time.
+    TellNoJvm,
     /// Tell that it will be started again.
     WillRestart {
         /// After this time.

@@ -221,21 +221,20 @@ impl Unit {
             self.state = State::Down(Down::Asked);
             return Vec::new();
         }
+        let mut actions = vec![Action::TellNoJvm];
         match self.policy.restart {
-            RestartPolicy::OnFailure => self.restart(now, None),
-            RestartPolicy::Never => {
-                self.state = State::Down(Down::Ended);
-                Vec::new()
-            }
+            RestartPolicy::OnFailure => actions.extend(self.restart(now, None)),
+            RestartPolicy::Never => self.state = State::Down(Down::Ended),
             RestartPolicy::Exit => {
                 self.state = State::Down(Down::Ended);
-                vec![Action::EndContainer(match self.last_end {
+                actions.push(Action::EndContainer(match self.last_end {
                     // A script that succeeds without a JVM is no success.
                     None | Some(ProcessEnd::Exited(0)) => ProcessEnd::Exited(1),
                     Some(end) => end,
-                })]
+                }));
             }
         }
+        actions
     }
 
     fn stop(&mut self, mode: StopMode, now: Instant) -> Vec<Action> {

@@ -99,7 +99,8 @@ fn no_jvm_ten_seconds_after_the_script_ended_is_a_failed_start() {
     unit.on(Event::Start, now);
     unit.on(Event::ScriptEnded(ProcessEnd::Exited(0)), now);
     assert_eq!(unit.on(Event::Tick, now + Duration::from_secs(9)), []);
-    unit.on(Event::Tick, now + JVM_APPEARS);
+    let actions = unit.on(Event::Tick, now + JVM_APPEARS);
+    assert_eq!(actions.first(), Some(&Action::TellNoJvm));
     assert!(matches!(unit.state, State::Backoff { .. }));
 }
 
