@@ -141,6 +141,26 @@ fn has_agent_settings(container: &Container, logs_base: &str, keep: &str, delete
 }
 
 #[test]
+fn every_edit_is_told_at_debug_with_its_file_and_thing() {
+    let builder = kind(Vendor::A, "F", "manual").env("JJOBS_INIT_LOG", "debug");
+    let Some(container) = builder.boot() else { return };
+    wait_for_nothing_to_start(&container);
+    for (file, thing) in [
+        ("resource.properties", "log settings"),
+        ("start_server.sh", "JJOB_SERVER_ID"),
+        ("java.security", "DNS caches"),
+        ("jjob-server/WEB-INF/classes/properties/log4j2.xml", "file appenders"),
+    ] {
+        let is_told = container
+            .lines()
+            .iter()
+            .any(|line| ["DEBUG", file, thing].iter().all(|part| line.text.contains(part)));
+        assert!(is_told, "{file} {thing}: {}", container.transcript());
+    }
+    drop(container);
+}
+
+#[test]
 fn the_servers_number_is_the_ordinal_and_one_whatever_the_pod_is_called() {
     for (hostname, number) in [("jjobs-0", "1-1"), ("jjobs", "1-1"), ("my-jjobs-99", "1-100")] {
         let builder = kind(Vendor::A, "S", "yes").hostname(hostname);

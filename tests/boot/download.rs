@@ -2,11 +2,12 @@
 
 use crate::support::{BOOT, Boot, DB_PORT, count, kind, last_state, running, wait_until_up};
 use flate2::{Compression, write::GzEncoder};
-use jjobs_harness::{Container, ContainerBuilder, Vendor};
+use jjobs_harness::{Container, ContainerBuilder, Stream, Vendor};
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     thread,
+    time::Duration,
 };
 
 const PORT: u16 = 8080;
@@ -80,6 +81,33 @@ fn an_archive_is_unpacked_and_the_custom_command_starts_beside_it() {
     assert_eq!(count(&container, "ran in /engn001/shared"), 2);
     assert!(!container.transcript().contains("pass-word-1"), "{}", container.transcript());
     assert!(!container.transcript().contains("s3cr3t-sig"), "{}", container.transcript());
+    drop(container);
+}
+
+#[test]
+fn a_terminal_sees_a_bar_while_the_file_arrives() {
+    let (go_on, told) = std::sync::mpsc::channel();
+    let answer = move |mut stream: TcpStream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n");
+        // Half of it, then bit by bit until the bar was seen.
+        let _ = stream.write_all(&vec![b'x'; 100_000]);
+        let mut sent = 100_000;
+        while told.recv_timeout(Duration::from_millis(50)).is_err() && sent < 190_000 {
+            let _ = stream.write_all(&[b'x'; 100]);
+            sent += 100;
+        }
+        let _ = stream.write_all(&vec![b'x'; 200_000 - sent]);
+    };
+    let Some((container, _database)) = boot(downloading("x.bin").terminal(), answer) else {
+        return;
+    };
+    container.eventually("a bar", |c| {
+        let shown = String::from_utf8_lossy(&c.bytes(Stream::Stdout)).into_owned();
+        shown.contains("\rx.bin  [###") && shown.contains("KiB/s")
+    });
+    go_on.send(()).unwrap();
+    wait_until_up(&container);
+    assert_eq!(container.read("/engn001/shared/x.bin").map(|file| file.len()), Some(200_000));
     drop(container);
 }
 

@@ -185,9 +185,8 @@ fn between_the_starts_of_two_components() {
         container.eventually("the first process runs", |c| {
             c.lines()
                 .iter()
-                .any(|line| line.text.contains("start script started") && line.text.contains(begun))
+                .any(|line| line.text.contains("to=running") && line.text.contains(begun))
         });
-        sleep(Duration::from_millis(150));
         assert!(!running(&container).contains(&"agent"));
         stop_in("starting", container);
     }
