@@ -138,6 +138,7 @@ async fn until(deadline: Option<std::time::Instant>) {
         None => std::future::pending().await,
     }
 }
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 mod tests {

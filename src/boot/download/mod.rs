@@ -41,7 +41,7 @@ use super::{
 use crate::contract::{Contract, secret::Secret};
 use std::{
     fs::File,
-    io::{BufRead, IsTerminal, Write},
+    io::{self, BufRead, IsTerminal, Write},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -130,6 +130,15 @@ impl Request {
             timing: Timing::default(),
         })
     }
+}
+
+/// Reads by way of the reader's own buffer: what a `BufRead` of ours does as a `Read`.
+fn read_buffered(from: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
+    let data = from.fill_buf()?;
+    let take = data.len().min(buffer.len());
+    buffer[..take].copy_from_slice(&data[..take]);
+    from.consume(take);
+    Ok(take)
 }
 
 /// Downloads and, for an archive, unpacks; blocks until that is done, failed or cancelled.

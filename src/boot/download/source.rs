@@ -226,10 +226,6 @@ impl BufRead for Hashing<'_> {
 
 impl Read for Hashing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let data = self.fill_buf()?;
-        let take = data.len().min(buffer.len());
-        buffer[..take].copy_from_slice(&data[..take]);
-        self.consume(take);
-        Ok(take)
+        super::read_buffered(self, buffer)
     }
 }
