@@ -346,7 +346,7 @@ mod tests {
         let mut file = tree.create(name("vol/sub/file"), meta).unwrap();
         tree.write(&mut file, b"new").unwrap();
         tree.close(&file).unwrap();
-        tree.symlink(&name("vol/link"), b"/nowhere", &meta).unwrap();
+        tree.symlink(&name("vol/up"), b"/nowhere", &meta).unwrap();
         tree.finish().unwrap()
     }
 
@@ -358,7 +358,7 @@ mod tests {
             return;
         }
         std::fs::create_dir(there.path().join("vol")).unwrap();
-        std::os::unix::fs::symlink("old", there.path().join("vol/link")).unwrap();
+        std::os::unix::fs::symlink("old", there.path().join("vol/up")).unwrap();
         let target = File::open(there.path()).unwrap().into();
         move_in(&mut filled(here.path()), &target, "target").unwrap();
         let at = |name: &str| there.path().join(name);
@@ -367,7 +367,7 @@ mod tests {
         assert_eq!((file.mode() & 0o7777, file.mtime()), (0o640, 7));
         let folder = at("vol/sub").metadata().unwrap();
         assert_eq!((folder.mode() & 0o7777, folder.mtime()), (0o500, 7));
-        assert_eq!(std::fs::read_link(at("vol/link")).unwrap(), std::path::Path::new("/nowhere"));
+        assert_eq!(std::fs::read_link(at("vol/up")).unwrap(), std::path::Path::new("/nowhere"));
         std::fs::set_permissions(
             at("vol/sub"),
             std::os::unix::fs::PermissionsExt::from_mode(0o700),
@@ -377,18 +377,19 @@ mod tests {
 
     #[test]
     fn a_move_that_fails_half_way_names_what_is_there_already() {
-        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let mut tree = filled(here.path());
-        let target: OwnedFd = File::open(there.path()).unwrap().into();
-        let root = std::rc::Rc::clone(&tree.root);
-        let mut mover = Mover {
-            folders: &tree.folders,
-            owners: &mut tree.owners,
-            moved: Vec::new(),
-            count: 0,
-            path: Path::default(),
-        };
-        mover.entries(&*root, &target).unwrap();
-        assert_eq!(mover.report(), "vol");
+        let Ok(there) = tempfile::tempdir_in("/dev/shm") else { return };
+        let here = tempfile::tempdir().unwrap();
+        if here.path().metadata().unwrap().dev() == there.path().metadata().unwrap().dev() {
+            return;
+        }
+        // Where the link would be copied to there is something that cannot be removed as a file.
+        std::fs::create_dir_all(there.path().join("vol/.jjobs-init-copy")).unwrap();
+        let target = File::open(there.path()).unwrap().into();
+        let error = move_in(&mut filled(here.path()), &target, "target").unwrap_err();
+        let UnpackError::Move { path, moved, .. } = error else { unreachable!("{error}") };
+        assert_eq!(path, "vol/up");
+        assert_eq!(moved, "vol/sub/file");
+        assert_eq!(std::fs::read(there.path().join("vol/sub/file")).unwrap(), b"new");
+        assert!(!there.path().join("vol/up").exists());
     }
 }
