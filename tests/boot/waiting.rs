@@ -28,6 +28,17 @@ fn a_database_that_appears_later_is_waited_for_with_one_line() {
 }
 
 #[test]
+fn a_name_is_resolved_anew_at_each_try() {
+    let builder = kind(Vendor::A, "S", "yes").env("JDBC_URL", "jdbc:postgresql://late.db:7432/db");
+    let Some((container, _database)) = boot_with_database(builder) else { return };
+    container.wait_for_line("name not resolved", BOOT);
+    let named = container.shell("echo '127.0.0.1 late.db' >> /etc/hosts");
+    assert_eq!(named.code, 0, "{named:?}");
+    wait_until_up(&container);
+    stop(container);
+}
+
+#[test]
 fn a_stop_while_waiting_ends_at_once_with_0() {
     for (install_kind, url) in [
         ("F", "jdbc:postgresql://127.0.0.1:7432/jjobs"),
