@@ -3,6 +3,7 @@
 use crate::{
     container::Container,
     keeper::Keeper,
+    network::Plug,
     rootfs::{Bind, Rootfs},
     simulator::{self, Vendor},
 };
@@ -40,6 +41,7 @@ pub struct ContainerBuilder {
     pub(crate) open_stdin: bool,
     pub(crate) held_output: bool,
     network: Option<PathBuf>,
+    plug: Option<Plug>,
 }
 
 impl ContainerBuilder {
@@ -58,6 +60,7 @@ impl ContainerBuilder {
             open_stdin: false,
             held_output: false,
             network: None,
+            plug: None,
         }
     }
 
@@ -203,6 +206,11 @@ impl ContainerBuilder {
         self
     }
 
+    pub(crate) fn plugged_in(mut self, plug: Plug) -> Self {
+        self.plug = Some(plug);
+        self
+    }
+
     /// Builds the container and starts PID 1. `None` where this machine allows no namespaces.
     #[must_use = "None means that nothing was tested"]
     pub fn boot(self) -> Option<Container> {
@@ -221,21 +229,15 @@ impl ContainerBuilder {
         let hostname = self.hostname.clone();
         self.env.entry("HOSTNAME".into()).or_insert_with(|| hostname.into());
         self.add_name_files();
-        match self.build() {
-            Ok(container) => Some(container),
-            Err(error) => {
-                let required = std::env::var_os("JJOBS_REQUIRE_NAMESPACES")
-                    .is_some_and(|value| !matches!(value.as_bytes(), b"" | b"0"));
-                assert!(!required, "namespaces are required, and cannot be had: {error}");
-                eprintln!("skipped: this machine does not allow namespaces ({error})");
-                None
-            }
-        }
+        unless_forbidden(self.build())
     }
 
     fn add_name_files(&mut self) {
-        let mut hosts =
-            format!("127.0.0.1 localhost\n::1 localhost\n127.0.0.1 {}\n", self.hostname);
+        let mut hosts = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
+        // In a network its own name means its address there, as in a pod.
+        if self.plug.is_none() {
+            hosts.extend(["127.0.0.1 ", &self.hostname, "\n"]);
+        }
         for (name, address) in &self.hosts {
             hosts.extend([address, " ", name, "\n"]);
         }
@@ -259,11 +261,31 @@ impl ContainerBuilder {
         }
         let network = self.network.as_ref().map(fs::File::open).transpose()?;
         let keeper = Keeper::start(network)?;
+        if let Some(plug) = &self.plug {
+            plug.connect(&keeper)?;
+        }
         let (rootfs, hostname) = (self.rootfs.clone(), self.hostname.clone());
         keeper.run(move |_| {
             nix::unistd::sethostname(hostname)?;
             rootfs.prepare()
         })?;
         Ok(Container::new(self, keeper, base))
+    }
+}
+
+/// What was built; `None`, and a word about it, where this machine allows no namespaces.
+///
+/// # Panics
+/// With `JJOBS_REQUIRE_NAMESPACES` set, in that case.
+pub(crate) fn unless_forbidden<T>(built: io::Result<T>) -> Option<T> {
+    match built {
+        Ok(built) => Some(built),
+        Err(error) => {
+            let required = std::env::var_os("JJOBS_REQUIRE_NAMESPACES")
+                .is_some_and(|value| !matches!(value.as_bytes(), b"" | b"0"));
+            assert!(!required, "namespaces are required, and cannot be had: {error}");
+            eprintln!("skipped: this machine does not allow namespaces ({error})");
+            None
+        }
     }
 }

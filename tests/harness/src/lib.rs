@@ -5,7 +5,8 @@
 //! is there and nothing that is written survives the test. `/engn001`, `/logs001`, `/working`,
 //! `/install`, `/tmp`, `/run` and `/root` start empty; `/dev` holds the usual few devices;
 //! `/dev/termination-log` is a file that outlives the container. The network is a loopback of its
-//! own, so ports never clash between tests that run side by side.
+//! own, so ports never clash between tests that run side by side; containers that are to reach each other share one, or join
+//! a [`Network`].
 //!
 //! ```no_run
 //! use jjobs_harness::{Container, Signal, Vendor};
@@ -54,10 +55,12 @@
 )]
 
 mod builder;
+mod cluster;
 mod container;
 mod exec;
 mod http;
 mod keeper;
+mod netlink;
 mod network;
 mod output;
 mod procs;
@@ -66,9 +69,11 @@ mod simulator;
 
 pub use self::{
     builder::ContainerBuilder,
+    cluster::{AgentBoard, Board, Cluster, Ledger},
     container::Container,
     exec::{ExecChild, ExecOutput},
     http::HttpAnswer,
+    network::Network,
     output::{Line, Stream},
     procs::ProcessInfo,
     simulator::{Vendor, simulator_binary},

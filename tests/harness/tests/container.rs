@@ -2,10 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use jjobs_harness::{Container, ContainerBuilder, Signal, Stream};
+use jjobs_harness::{Container, ContainerBuilder, Network, Signal, Stream};
 use std::{
     fs,
     io::{Read, Write},
+    net::{TcpStream, ToSocketAddrs},
     time::Duration,
 };
 
@@ -177,6 +178,31 @@ fn containers_of_one_pod_share_the_network() {
 }
 
 #[test]
+fn containers_of_a_network_reach_each_other_by_name_until_the_cable_is_cut() {
+    let Some(network) = Network::new(&["one", "two"]) else { return };
+    let Some(one) = network.join(shell(PATIENT), "one").boot() else { return };
+    let Some(mut two) = network.join(shell(PATIENT), "two").boot() else { return };
+    let listener = one.listen(7777).unwrap();
+    let reaches = |two: &Container| {
+        two.inside(|| {
+            let address = ("one", 7777).to_socket_addrs().unwrap().next().unwrap();
+            TcpStream::connect_timeout(&address, Duration::from_millis(300)).is_ok()
+        })
+    };
+    assert!(reaches(&two));
+    let (_, from) = listener.accept().unwrap();
+    assert_eq!(from.ip(), network.address("two"));
+    assert!(two.connect(7777).is_err(), "the loopback is still its own");
+
+    network.cut("two");
+    assert!(!reaches(&two));
+    network.restore("two");
+    two.eventually("the cable carries again", |two| reaches(two));
+    two.restart();
+    assert!(reaches(&two), "a restart keeps the network");
+}
+
+#[test]
 fn shared_logs_are_seen_by_both_and_by_the_test() {
     let logs = tempfile::tempdir().unwrap();
     let Some(first) = shell(PATIENT).shared_logs(logs.path()).boot() else { return };
@@ -230,8 +256,8 @@ fn the_termination_message_outlives_the_container() {
 
 #[test]
 fn the_image_has_the_binary_under_all_its_names() {
-    let Some(mut container) = Container::image("/bin/busybox").args(["x"]).boot() else { return };
-    // Called as `/entrypoint.sh`, busybox knows no such applet.
+    let Some(mut container) = Container::image("/bin/bash").args(["x"]).boot() else { return };
+    // A shell in the binary's place looks for a script of that name.
     assert_eq!(container.exit_code(SOON), 127);
     for path in
         ["/usr/local/bin/jjobs-init", "/pre-stop.sh", "/post-start.sh", "/working/liveness.sh"]

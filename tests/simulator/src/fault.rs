@@ -5,12 +5,39 @@
 //! `;`. The first that names a fault wins. `README.md` lists them all.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     fs::OpenOptions,
     io::Write,
     path::{Path, PathBuf},
+    sync::Mutex,
     time::Duration,
 };
+
+/// How often each misanswer with a limit was given in this life of the component.
+static GIVEN: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
+
+/// An answer that is not the true one.
+#[derive(Debug, Clone)]
+pub(crate) struct Misanswer {
+    pub(crate) word: String,
+    counted_as: String,
+    limit: Option<u32>,
+}
+
+impl Misanswer {
+    /// To be said each time it is given.
+    pub(crate) fn spend(&self) {
+        if let Ok(mut given) = GIVEN.lock() {
+            *given.entry(self.counted_as.clone()).or_default() += 1;
+        }
+    }
+
+    fn is_used_up(&self) -> bool {
+        let given = GIVEN.lock().map_or(0, |given| *given.get(&self.counted_as).unwrap_or(&0));
+        self.limit.is_some_and(|limit| given >= limit)
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Faults {
@@ -41,14 +68,29 @@ impl Faults {
         Duration::try_from_secs_f64(self.get(name)?.parse().ok()?).ok()
     }
 
-    /// What `answer` says for this request: `answer=X` for all, `answer:/path=X` for those below a path.
-    pub(crate) fn answer(&self, path: &str) -> Option<String> {
+    /// Whether this component is to be all that the default is not, where nobody knows how the real one behaves:
+    /// its own `contrary`, else `SIM_CONTRARY` for all components.
+    pub(crate) fn is_contrary(&self) -> bool {
+        let word = self.get("contrary").or_else(|| env::var("SIM_CONTRARY").ok());
+        word.is_some_and(|word| !matches!(word.as_str(), "" | "no" | "0"))
+    }
+
+    /// What `answer` says for this request: `answer=X` for all, `answer:/path=X` for those below a path; only as often
+    /// as `answer_times`, or `answer_times:/path`, allows.
+    pub(crate) fn answer(&self, path: &str) -> Option<Misanswer> {
         let entries = self.entries();
         let special = entries.iter().find(|(key, _)| {
             key.strip_prefix("answer:").is_some_and(|prefix| path.starts_with(prefix))
         });
         let general = entries.iter().find(|(key, _)| key == "answer");
-        special.or(general).map(|(_, value)| value.clone())
+        let (key, word) = special.or(general)?;
+        let times = |key: &str| entries.iter().find(|(name, _)| name == key);
+        let own = key.strip_prefix("answer").and_then(|rest| times(&format!("answer_times{rest}")));
+        let limit = own.or_else(|| times("answer_times"));
+        let limit = limit.and_then(|(_, times)| times.parse().ok());
+        let answer =
+            Misanswer { word: word.clone(), counted_as: format!("{key}={word} {limit:?}"), limit };
+        (!answer.is_used_up()).then_some(answer)
     }
 
     /// Counts an event of that name over all lives of the component; returns the count, this one included.

@@ -1,5 +1,5 @@
 //! The record of jobs: one line per event, each written at once by one append, by whichever process it
-//! concerns. A job that was started and never ended was lost.
+//! concerns, of however many containers. A job that was started and never ended was lost, if it does not run still.
 
 use serde_json::{Value, json};
 use std::{
@@ -19,8 +19,14 @@ pub(crate) fn path(base: &Path) -> PathBuf {
     }
 }
 
-/// Records an event of `job`: `submit`, `start` or `end`.
+/// Records an event of `job`: `submit`, `hand` (given to an agent), `back` (it never reached that agent), `start`, `end`,
+/// or `lost` (its runtime, or the server that worked on it, is gone).
 pub(crate) fn record(base: &Path, event: &str, job: &str) -> io::Result<()> {
+    record_of(base, event, job, &hostname())
+}
+
+/// The same about an event that concerns another host.
+pub(crate) fn record_of(base: &Path, event: &str, job: &str, host: &str) -> io::Result<()> {
     let path = path(base);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -31,7 +37,7 @@ pub(crate) fn record(base: &Path, event: &str, job: &str) -> io::Result<()> {
         "event": event,
         "job": job,
         "pid": std::process::id(),
-        "host": hostname(),
+        "host": host,
     });
     // One write of a whole line with O_APPEND: lines of several processes never mix.
     OpenOptions::new()
@@ -39,6 +45,17 @@ pub(crate) fn record(base: &Path, event: &str, job: &str) -> io::Result<()> {
         .append(true)
         .open(path)?
         .write_all(format!("{line}\n").as_bytes())
+}
+
+/// The number of this host's next job, where nothing but the ledger remembers the earlier ones.
+pub(crate) fn next_number(base: &Path) -> u64 {
+    let text = fs::read_to_string(path(base)).unwrap_or_default();
+    let own = format!("{}-", hostname());
+    let number = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        line["job"].as_str()?.strip_prefix(&own)?.parse::<u64>().ok()
+    };
+    text.lines().filter_map(number).max().unwrap_or(0) + 1
 }
 
 pub(crate) fn hostname() -> String {
@@ -50,31 +67,68 @@ pub(crate) fn hostname() -> String {
     }
 }
 
+/// How often each event of a job was recorded.
+#[derive(Debug, Default)]
+struct Events {
+    submit: u32,
+    hand: u32,
+    back: u32,
+    start: u32,
+    end: u32,
+    lost: u32,
+}
+
 /// What the ledger says, in numbers and with the names of what is missing.
 pub(crate) fn summary(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_default();
-    let mut jobs: BTreeMap<String, [u32; 3]> = BTreeMap::new();
+    let mut jobs: BTreeMap<String, Events> = BTreeMap::new();
+    let mut starts: BTreeMap<String, u32> = BTreeMap::new();
     for line in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-        let index = match line["event"].as_str() {
-            Some("submit") => 0,
-            Some("start") => 1,
-            Some("end") => 2,
+        let events = jobs.entry(line["job"].as_str().unwrap_or_default().to_owned()).or_default();
+        let count = match line["event"].as_str() {
+            Some("submit") => &mut events.submit,
+            Some("hand") => &mut events.hand,
+            Some("back") => &mut events.back,
+            Some("start") => &mut events.start,
+            Some("end") => &mut events.end,
+            Some("lost") => &mut events.lost,
             _ => continue,
         };
-        jobs.entry(line["job"].as_str().unwrap_or_default().to_owned()).or_default()[index] += 1;
+        *count += 1;
+        if line["event"] == "start" {
+            *starts.entry(line["host"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+        }
     }
-    let count = |index: usize| jobs.values().filter(|events| events[index] > 0).count();
-    let named = |holds: fn(&[u32; 3]) -> bool| -> Vec<&String> {
+    let count = |holds: fn(&Events) -> bool| jobs.values().filter(|events| holds(events)).count();
+    let named = |holds: fn(&Events) -> bool| -> Vec<&String> {
         jobs.iter().filter(|(_, events)| holds(events)).map(|(job, _)| job).collect()
     };
     json!({
-        "submitted": count(0),
-        "started": count(1),
-        "ended": count(2),
-        "waiting": named(|[submit, start, _]| *submit > 0 && *start == 0),
-        "running_or_lost": named(|[_, start, end]| start > end),
-        "twice": named(|[_, start, _]| *start > 1),
+        "submitted": count(|job| job.submit > 0),
+        "started": count(|job| job.start > 0),
+        "ended": count(|job| job.end > 0),
+        "waiting": named(|job| job.submit > 0 && job.start == 0),
+        "handed_not_started": named(|job| job.start == 0 && job.hand > job.back),
+        "running_or_lost": named(|job| job.start > job.end),
+        "lost": named(|job| job.lost > 0 && job.start > job.end),
+        "twice": named(|job| job.start > 1),
+        "started_by_host": starts,
     })
+}
+
+/// A summary as lines of words.
+pub(crate) fn readable(summary: &Value) -> String {
+    let number = |name: &str| format!("{name:20}{}\n", summary[name]);
+    let names = |name: &str| {
+        let all: Vec<&str> =
+            summary[name].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        format!("{:20}{} {}", name.replace('_', " "), all.len(), all.join(" "))
+            .trim_end()
+            .to_owned()
+            + "\n"
+    };
+    ["submitted", "started", "ended"].map(number).concat()
+        + &["waiting", "handed_not_started", "running_or_lost", "lost", "twice"].map(names).concat()
 }
 
 #[cfg(test)]
@@ -102,5 +156,27 @@ mod tests {
         assert_eq!(summary["running_or_lost"], json!(["b"]));
         assert_eq!(summary["waiting"], json!(["c"]));
         assert_eq!(summary["twice"], json!([]));
+    }
+
+    #[test]
+    fn what_was_handed_out_and_never_begun_is_named() {
+        let path = env::temp_dir().join(format!("ledger-handed-{}", std::process::id()));
+        let line =
+            |event: &str, job: &str| json!({ "event": event, "job": job }).to_string() + "\n";
+        let text =
+            ["submit", "hand", "start", "start", "end"].map(|event| line(event, "a")).concat()
+                + &["submit", "hand", "back", "hand"].map(|event| line(event, "b")).concat()
+                + &["submit", "hand", "back"].map(|event| line(event, "c")).concat()
+                + &["submit", "hand", "start", "lost"].map(|event| line(event, "d")).concat();
+        fs::write(&path, text).unwrap();
+        let summary = summary(&path);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(summary["handed_not_started"], json!(["b"]));
+        assert_eq!(summary["running_or_lost"], json!(["a", "d"]), "one of two starts has no end");
+        assert_eq!(summary["lost"], json!(["d"]));
+        assert_eq!(summary["twice"], json!(["a"]));
+        let text = readable(&summary);
+        assert!(text.contains("running or lost     2 a d\n"), "{text}");
+        assert!(text.contains("twice               1 a\n"), "{text}");
     }
 }

@@ -18,6 +18,8 @@ mod http;
 mod install;
 mod jvm;
 mod ledger;
+mod misanswer;
+mod tls;
 
 use std::{env, path::Path, process::ExitCode, time::Duration};
 
@@ -25,7 +27,7 @@ const USAGE: &str = "\
 usage: jjobs-simulator make-installer --vendor-version {a|b} --out FILE [--binary PATH]
        jjobs-simulator get URL                     prints the status and the body
        jjobs-simulator submit URL SECONDS [COUNT] [agent|server]
-       jjobs-simulator ledger FILE                 prints what was submitted, started, ended, lost
+       jjobs-simulator ledger [--json] FILE        prints what was submitted, started, ended, lost
 called as java: a component's JVM";
 
 fn main() -> ExitCode {
@@ -42,6 +44,10 @@ fn main() -> ExitCode {
         (Some("get"), [url]) => get(url),
         (Some("submit"), [url, seconds, rest @ ..]) => submit(url, seconds, rest),
         (Some("ledger"), [file]) => {
+            print!("{}", ledger::readable(&ledger::summary(Path::new(file))));
+            ExitCode::SUCCESS
+        }
+        (Some("ledger"), ["--json", file]) => {
             println!("{}", ledger::summary(Path::new(file)));
             ExitCode::SUCCESS
         }

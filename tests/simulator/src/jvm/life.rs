@@ -94,6 +94,7 @@ impl Life {
     fn watch_for_crash(&self) {
         loop {
             thread::sleep(Duration::from_millis(250));
+            self.eat_memory();
             let is_due =
                 self.faults.seconds("crash_after").is_some_and(|age| self.started.elapsed() >= age);
             if !is_due {
@@ -107,6 +108,18 @@ impl Life {
                 self.crash();
             }
             return;
+        }
+    }
+
+    /// Takes that much memory and keeps it, in one life only.
+    fn eat_memory(&self) {
+        let mib = self.faults.number("eat_memory").and_then(|mib| usize::try_from(mib).ok());
+        if let Some(mib) = mib
+            && self.faults.count("meals") == 1
+        {
+            say(&format!("WARN [main] takes {mib} MiB, on request"));
+            // Ones, because zeroes would be no memory before they are touched.
+            std::mem::forget(std::hint::black_box(vec![1_u8; mib << 20]));
         }
     }
 
@@ -141,8 +154,24 @@ pub(crate) fn start_java(words: &[String]) -> io::Result<std::process::Child> {
 
 /// Whether the process `pid` exists and runs a JVM with this word in its command line.
 pub(crate) fn is_java_with(pid: u32, word: &str) -> bool {
-    fs::read(format!("/proc/{pid}/cmdline"))
-        .is_ok_and(|bytes| bytes.split(|byte| *byte == 0).any(|found| found == word.as_bytes()))
+    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| has_word(&line, word))
+}
+
+/// Whether no JVM with this word in its command line is or becomes the process `pid`.
+///
+/// In the middle of its exec, when its parent goes on already, a process has no command line for a moment; one that has
+/// ended and was not collected has none either.
+pub(crate) fn has_gone(pid: u32, word: &str) -> bool {
+    let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else { return true };
+    if !line.is_empty() {
+        return !has_word(&line, word);
+    }
+    let state = fs::read_to_string(format!("/proc/{pid}/stat"));
+    state.map_or(true, |state| state.contains(") Z ") || state.contains(") X "))
+}
+
+fn has_word(line: &[u8], word: &str) -> bool {
+    line.split(|byte| *byte == 0).any(|found| found == word.as_bytes())
 }
 
 /// A line of output; what cannot be written is lost, as with a JVM's `System.out`.

@@ -3,13 +3,11 @@
 //! Which component it is stands in the command line, as with the real ones (contract.md §6).
 
 mod agent;
-mod agent_jobs;
 mod configuration;
 mod life;
 mod manager;
 mod runtime;
 mod server;
-mod server_state;
 mod syslog;
 mod tomcat;
 

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     fault::Faults,
-    http::{self, Answer, Request},
+    http::{self, Answer, Request, Site},
+    tls,
 };
 use std::{
     fs::{self, File},
@@ -75,7 +76,8 @@ fn serve(life: &Life, home: &Path, ports: &Ports) -> Result<(), String> {
     serve_shutdown(life, ports.shutdown)?;
     let listener = listen(ports.web)?;
     let component = life.component;
-    http::serve(listener, life.faults.clone(), move |request| {
+    let site = Site { faults: life.faults.clone(), tls: tls(life)? };
+    http::serve(listener, site, move |request| {
         let answer = application.answer(request);
         if !request.path.starts_with("/sim/") {
             say(&format!("{component}: \"{} {}\" {}", request.method, request.path, answer.status));
@@ -87,6 +89,18 @@ fn serve(life: &Life, home: &Path, ports: &Ports) -> Result<(), String> {
         life.elapsed_ms()
     ));
     Ok(())
+}
+
+/// TLS where `scheme=https` asks for it. A real one stands in `conf/server.xml`; here a fault is enough.
+fn tls(life: &Life) -> Result<Option<Arc<rustls::ServerConfig>>, String> {
+    if life.faults.get("scheme").as_deref() != Some("https") {
+        return Ok(None);
+    }
+    let names = match life.faults.get("tls_names") {
+        Some(names) => names.split(',').map(str::to_owned).collect(),
+        None => tls::names(),
+    };
+    tls::config(&life.base.join(".simulator/tls"), names).map(Some)
 }
 
 pub(crate) fn listen(port: u16) -> Result<TcpListener, String> {

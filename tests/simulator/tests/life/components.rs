@@ -1,91 +1,11 @@
 //! Both vendor versions, installed and started by hand in a container whose PID 1 is only a shell.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
-use jjobs_harness::{Container, ContainerBuilder, ExecOutput, Signal, Vendor, simulator_binary};
+use super::support::{
+    BASE, SOON, api, arguments, catalina_home, host, install, installed, is_web_up, jvms, ledger,
+    start, submit,
+};
+use jjobs_harness::{Container, Signal, Vendor};
 use std::time::Duration;
-
-const BASE: &str = "/engn001/jjobs";
-const SOON: Duration = Duration::from_secs(20);
-const TOKEN: &str = "a-token";
-
-/// A PID 1 that collects orphans and does nothing else.
-fn host(vendor: Vendor) -> ContainerBuilder {
-    Container::command([
-        "/bin/sh",
-        "-c",
-        "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done",
-    ])
-    .installer(vendor)
-    .bind_read_only(simulator_binary(), "/usr/local/bin/jjobs-simulator")
-}
-
-fn arguments(kind: &str) -> Vec<String> {
-    let common = format!(
-        "--base_path {BASE} --install_kind {kind} --install_mode I --svr_service_web_port 7075 --agnt_svr_group 1 \
-         --agnt_group 0 --agnt_startup_svc_domain 127.0.0.1 --agnt_startup_svc_port 7075"
-    );
-    let others = "--use_postgresql --jdbc_url jdbc:postgresql://127.0.0.1:7432/jjobs?a=1&b=<2> --use_db_session_storage \
-                  --dbms_user jjobs --dbms_pswd p'\"&w --man_web_port 7065 --svr_cotrol_base_port 17075 \
-                  --agnt_startup_svc_protocol http --agnt_startup_svc_context jjob-server";
-    let all = if kind == "A" { common } else { format!("{common} {others}") };
-    all.split_whitespace().map(str::to_owned).collect()
-}
-
-fn install(container: &Container, kind: &str, answer: &str) -> ExecOutput {
-    let script =
-        "answer=$1; shift; printf \"$answer\" | /install/jjob_installer_linux_x64.sh \"$@\"";
-    let words = ["/bin/sh", "-c", script, "sh", answer].map(str::to_owned);
-    container.exec(words.into_iter().chain(arguments(kind)))
-}
-
-fn installed(vendor: Vendor, kind: &str) -> Option<Container> {
-    let container = host(vendor).boot()?;
-    let output = install(&container, kind, "y\n");
-    assert_eq!(output.code, 0, "{output:?}");
-    container.shell(&format!("mkdir -p {BASE}/agent/.bin"));
-    Some(container)
-}
-
-/// Starts a component as an operator does; in a session of its own that the test leaves behind.
-fn start(container: &Container, component: &str) {
-    container.exec_spawn([format!("{BASE}/start_{component}.sh")]);
-}
-
-fn is_web_up(container: &Container, port: u16, path: &str) -> bool {
-    container.http_get(port, path).is_ok_and(|answer| answer.status == 200)
-}
-
-fn jvms(container: &Container, mark: &str) -> usize {
-    let property = format!("-D{mark}");
-    let is_java = |word: &String| word.ends_with("/bin/java");
-    container
-        .processes()
-        .iter()
-        .filter(|process| process.argv.first().is_some_and(is_java) && !process.is_zombie())
-        .filter(|process| process.has_word(mark) || process.has_word(&property))
-        .count()
-}
-
-fn catalina_home(component: &str) -> String {
-    format!("catalina.home={BASE}/{component}")
-}
-
-fn ledger(container: &Container) -> String {
-    container.exec(["jjobs-simulator", "ledger", &format!("{BASE}/.simulator/ledger")]).stdout
-}
-
-fn submit(container: &Container, seconds: &str, count: &str) {
-    let output =
-        container.exec(["jjobs-simulator", "submit", "http://127.0.0.1:7075", seconds, count]);
-    assert_eq!(output.code, 0, "{output:?}");
-}
-
-fn api(container: &Container, method: &str, path: &str, body: &str) -> (u16, String) {
-    let path = format!("/jjob-server/api/v1{path}");
-    let answer = container.http_api(7075, (method, &path), TOKEN, body).unwrap();
-    (answer.status, answer.body)
-}
 
 #[test]
 fn the_installer_takes_exactly_its_arguments_and_a_yes() {
@@ -221,58 +141,6 @@ fn an_agent_registers_runs_jobs_and_no_job_is_lost_by_its_restart() {
         });
         assert!(ledger(&container).contains(r#""running_or_lost":[]"#));
     }
-}
-
-#[test]
-fn a_held_agent_ends_by_itself_when_its_jobs_are_done() {
-    let Some(container) = installed(Vendor::A, "F") else { return };
-    container.write(format!("{BASE}/.simulator/token"), TOKEN);
-    start(&container, "server");
-    start(&container, "agent");
-    container.eventually("the server is up", |c| is_web_up(c, 7075, "/jjob-server/test.jsp"));
-    container.eventually("the agent runs", |c| {
-        api(c, "GET", "/agentmonitor/jjobs-0", "").1.contains("RUNNING")
-    });
-    submit(&container, "1", "1");
-    container.eventually("a runtime works", |c| jvms(c, "cname=jjobs") == 1);
-    let body = r#"{"groupId":1,"agentGroupId":null,"agentName":"jjobs-0"}"#;
-    assert_eq!(api(&container, "POST", "/serversetting/agent/holdAndStopAgent", body).0, 200);
-    submit(&container, "0.1", "1");
-    container.eventually("the agent has ended", |c| jvms(c, "cname=agent") == 0);
-    assert!(ledger(&container).contains(r#""started":1,"ended":1"#), "{}", ledger(&container));
-
-    start(&container, "agent");
-    container.eventually("the agent runs again", |c| {
-        api(c, "GET", "/agentmonitor/jjobs-0", "").1.contains("RUNNING")
-    });
-    assert!(ledger(&container).contains(r#""started":1"#), "a held agent gets nothing");
-    assert_eq!(api(&container, "POST", "/serversetting/agent/releaseAgent", body).0, 200);
-    container.eventually("the released agent works", |c| ledger(c).contains(r#""ended":2"#));
-}
-
-#[test]
-fn a_held_server_works_on_nothing_new_and_refuses_wrong_tokens() {
-    let Some(container) = installed(Vendor::B, "S") else { return };
-    container.write(format!("{BASE}/.simulator/token"), TOKEN);
-    start(&container, "server");
-    container.eventually("the server is up", |c| is_web_up(c, 7075, "/jjob-server/test.jsp"));
-    let hold = |word: &str| format!(r#"{{"groupId":1,"serverId":1,"holdWorkerYn":"{word}"}}"#);
-    let path = "/jjob-server/api/v1/serversetting/server/hold";
-    for token in ["", "wrong"] {
-        assert_eq!(container.http_api(7075, ("PUT", path), token, &hold("Y")).unwrap().status, 401);
-    }
-    assert_eq!(api(&container, "PUT", "/serversetting/server/hold", &hold("Y")).0, 200);
-    let servers = ["jjobs-simulator", "submit", "http://127.0.0.1:7075", "0.2", "1", "server"];
-    assert_eq!(container.exec(servers).code, 0);
-    let list = "/statusmonitor/selectWorkingRequestList?groupId=1&serverId=1";
-    assert_eq!(api(&container, "GET", list, "").1, r#"{"list":[]}"#);
-    assert!(
-        api(&container, "GET", "/statusmonitor/list", "")
-            .1
-            .contains(r#""g1":{"s1":{"serverId":1,"status":"R"}"#)
-    );
-    assert_eq!(api(&container, "PUT", "/serversetting/server/hold", &hold("N")).0, 200);
-    container.eventually("the request was worked on", |c| ledger(c).contains(r#""ended":1"#));
 }
 
 #[test]

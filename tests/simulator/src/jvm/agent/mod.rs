@@ -1,13 +1,14 @@
 //! The agent: registers with its server, takes jobs, starts a runtime for each, and reports their ends.
 
+mod jobs;
+
+use self::jobs::{Ending, Jobs};
 use super::{
-    JavaCommand,
-    agent_jobs::Jobs,
-    configuration,
+    JavaCommand, configuration,
     life::{Life, is_java_with, say},
     syslog::{SysLog, agent_name},
 };
-use crate::{client, fault::Faults, http};
+use crate::{client, fault::Faults, http, ledger};
 use serde_json::Value;
 use std::{
     fs,
@@ -24,6 +25,12 @@ const POLL_LIMIT: Duration = Duration::from_secs(15);
 
 /// Between tries to reach the server.
 const RETRY_DELAY: Duration = Duration::from_millis(300);
+
+/// How many jobs an agent takes at a time, unless `slots` says otherwise.
+const SLOTS: i32 = 10;
+
+/// How long a contrary agent keeps a job that it was given before the hold, unless `late_start` says otherwise.
+const LATE_START: Duration = Duration::from_secs(2);
 
 struct Agent {
     life: Life,
@@ -77,12 +84,15 @@ impl Agent {
         let mut is_first = true;
         let mut is_reported = false;
         while !self.jobs.is_closed() {
-            let known = if is_first {
-                format!("&known={}", self.jobs.names().join(","))
-            } else {
-                String::new()
-            };
-            let url = format!("{}/sim/agent/work?name={}{known}", self.server, agent_name());
+            let url = format!(
+                "{}/sim/agent/work?name={}&first={}&slots={}&running={}&known={}",
+                self.server,
+                agent_name(),
+                if is_first { "yes" } else { "no" },
+                self.life.faults.number("slots").unwrap_or(SLOTS),
+                self.jobs.running().join(","),
+                self.jobs.known().join(","),
+            );
             match client::request("POST", &url, "", POLL_LIMIT) {
                 Ok((200, answer)) => {
                     if is_first || is_reported {
@@ -103,14 +113,20 @@ impl Agent {
     }
 
     fn act(&self, answer: &Value) {
+        let is_contrary = self.life.faults.is_contrary();
         match answer["action"].as_str() {
             Some("job") => {
                 let job = answer["job"].as_str().unwrap_or_default();
                 let seconds = answer["seconds"].as_f64().unwrap_or(0.0);
-                self.log.write(&format!("INFO starts a runtime for job {job}"));
-                if let Err(error) = self.jobs.start(job, seconds) {
-                    self.log.write(&format!("ERROR cannot start a runtime for job {job}: {error}"));
+                if !is_contrary {
+                    self.begin_job(job, seconds);
+                } else if let Some((job, seconds)) = self.jobs.pocket(job, seconds, self.delay()) {
+                    self.begin_job(&job, seconds);
                 }
+            }
+            Some("stop") if is_contrary => {
+                self.log.write("INFO held and told to stop: takes no more jobs, and stays");
+                self.jobs.postpone(self.delay());
             }
             Some("stop") => {
                 self.log.write("INFO held and told to stop: takes no more jobs");
@@ -120,17 +136,27 @@ impl Agent {
         }
     }
 
+    fn delay(&self) -> Duration {
+        self.life.faults.seconds("late_start").unwrap_or(LATE_START)
+    }
+
+    fn begin_job(&self, job: &str, seconds: f64) {
+        self.log.write(&format!("INFO starts a runtime for job {job}"));
+        if let Err(error) = self.jobs.start(job, seconds) {
+            self.log.write(&format!("ERROR cannot start a runtime for job {job}: {error}"));
+        }
+    }
+
     /// Tells the server which jobs have ended; once closed and idle, ends the agent.
     fn report_ends(&self) -> ! {
         loop {
-            for job in self.jobs.ended() {
-                let url = format!("{}/sim/agent/done?name={}&job={job}", self.server, agent_name());
-                if matches!(client::request("POST", &url, "", POLL_LIMIT), Ok((200, _))) {
-                    self.jobs.forget(&job);
-                    self.log.write(&format!("INFO job {job} has been reported"));
-                }
+            if let Some((job, seconds)) = self.jobs.take_due() {
+                self.begin_job(&job, seconds);
             }
-            if self.jobs.is_closed() && self.jobs.names().is_empty() {
+            for (job, ending) in self.jobs.ended() {
+                self.report_end(&job, ending);
+            }
+            if self.jobs.is_closed() && self.jobs.known().is_empty() {
                 self.log.write("INFO no job is left: the agent ends");
                 self.life.take_time_to_stop();
                 let _ = fs::remove_file(self.life.base.join("agent/.bin/agent.pid"));
@@ -138,8 +164,21 @@ impl Agent {
             }
             // Nothing to do without jobs, so nothing wakes up.
             self.jobs.wait_for_some();
-            thread::sleep(Duration::from_millis(200));
+            thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    fn report_end(&self, job: &str, ending: Ending) {
+        let how = if ending == Ending::Lost { "&lost=yes" } else { "" };
+        let url = format!("{}/sim/agent/done?name={}&job={job}{how}", self.server, agent_name());
+        if !matches!(client::request("POST", &url, "", POLL_LIMIT), Ok((200, _))) {
+            return;
+        }
+        if ending == Ending::Lost {
+            let _ = ledger::record(&self.life.base, "lost", job);
+        }
+        self.jobs.forget(job);
+        self.log.write(&format!("INFO job {job} has been reported, {ending:?}"));
     }
 }
 
