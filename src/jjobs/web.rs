@@ -1,14 +1,8 @@
 //! Whether a component's web part is up (contract.md §8).
 
-use reqwest::{Client, StatusCode, redirect::Policy};
-use rustls::{ClientConfig, RootCertStore};
-use std::{
-    error::Error,
-    fmt,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use reqwest::{Client, StatusCode};
+use rustls::RootCertStore;
+use std::{error::Error, fmt, time::Duration};
 
 /// One try may take this long.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -50,22 +44,9 @@ impl Web {
     /// # Errors
     /// When the HTTP library cannot be set up.
     pub fn new() -> Result<Self, Box<dyn Error>> {
-        // Never used, but the library wants one, and its own would fail on a machine without any CA file.
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let no_tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth();
-        // Both addresses of localhost are known: no resolver, hence no thread for one.
-        let localhost: [SocketAddr; 2] =
-            [(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()];
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(Policy::none())
+        let client = super::client_builder(RootCertStore::empty())?
             .timeout(ATTEMPT_TIMEOUT)
             .pool_max_idle_per_host(0)
-            .resolve_to_addrs("localhost", &localhost)
-            .tls_backend_preconfigured(no_tls)
             .build()?;
         Ok(Self(client))
     }
@@ -82,6 +63,7 @@ impl Web {
     }
 }
 
-fn is_success(status: StatusCode) -> bool {
+/// What `test.jsp` answers of a server that is up (contract.md §8).
+pub(super) fn is_success(status: StatusCode) -> bool {
     status.is_success() || status.is_redirection()
 }

@@ -7,6 +7,7 @@ use super::{
     DownloadError, Request, Timing,
     retry::{is_transient, retry_after},
 };
+use crate::jjobs::tls::{self, CaFileError};
 use reqwest::{
     Client, Response, Url,
     header::{
@@ -15,14 +16,10 @@ use reqwest::{
     },
     redirect::Policy,
 };
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use rustls::RootCertStore;
 use std::{
     error::Error,
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::PathBuf,
     time::{Duration, SystemTime},
 };
 
@@ -183,8 +180,13 @@ impl Http {
         if let Some(client) = known {
             return Ok(client.clone());
         }
-        let roots =
-            if needs_tls { roots(self.ca_file.as_deref())? } else { RootCertStore::empty() };
+        let roots = if needs_tls {
+            tls::roots(self.ca_file.as_deref()).map_err(|CaFileError { path, why }| {
+                DownloadError::CaFile { path, source: why.into() }
+            })?
+        } else {
+            RootCertStore::empty()
+        };
         if needs_tls && roots.is_empty() {
             return Err(DownloadError::NoCertificates);
         }
@@ -194,13 +196,8 @@ impl Http {
     }
 
     fn build(&self, roots: RootCertStore) -> Result<Client, BoxError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(tls::config(roots)?)
             .no_proxy()
             .redirect(Policy::none())
             .connect_timeout(self.timing.connect)
@@ -212,29 +209,6 @@ impl Http {
         }
         Ok(builder.build()?)
     }
-}
-
-/// The system's certificates and those of the extra bundle.
-fn roots(extra: Option<&Path>) -> Result<RootCertStore, DownloadError> {
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    for error in &system.errors {
-        tracing::debug!(error = %error, "system certificates not read");
-    }
-    roots.add_parsable_certificates(system.certs);
-    if let Some(path) = extra {
-        let failed = |source: BoxError| DownloadError::CaFile { path: path.to_owned(), source };
-        let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect)
-            .map_err(|error| failed(error.to_string().into()))?;
-        if certificates.is_empty() {
-            return Err(failed("there is no certificate in it".into()));
-        }
-        for certificate in certificates {
-            roots.add(certificate).map_err(|error| failed(error.into()))?;
-        }
-    }
-    Ok(roots)
 }
 
 fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url, Failure> {
@@ -308,22 +282,10 @@ fn failure(error: reqwest::Error, url: &Url) -> Failure {
     }
 }
 
-/// Looks for a refused certificate below `error`. `io::Error` hides what it wraps from the chain of sources.
+/// Looks for a refused certificate below `error`.
 fn certificate_error(error: &(dyn Error + 'static)) -> Option<rustls::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let tls = error.downcast_ref::<rustls::Error>().or_else(|| {
-            let wrapped = error.downcast_ref::<std::io::Error>()?.get_ref()?;
-            wrapped.downcast_ref::<rustls::Error>().or_else(|| {
-                wrapped.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()
-            })
-        });
-        if let Some(tls @ rustls::Error::InvalidCertificate(_)) = tls {
-            return Some(tls.clone());
-        }
-        next = error.source();
-    }
-    None
+    let refused = |tls: &&rustls::Error| matches!(tls, rustls::Error::InvalidCertificate(_));
+    tls::failure_below(error).filter(refused).cloned()
 }
 
 #[cfg(test)]
