@@ -2,7 +2,8 @@
 //!
 //! Data goes one way: environment → [`contract`] (checked values) → [`plan`] (what this container does, a pure
 //! function) → `boot` steps → `supervisor`, the loop that is PID 1. `process` is the only place that waits for
-//! children. Allowed imports are checked by `scripts/check`.
+//! children. Allowed imports are checked
+//! by `scripts/check`.
 
 pub mod applet;
 pub mod boot;
@@ -12,6 +13,7 @@ pub mod contract;
 pub mod entrypoint;
 pub mod exit;
 pub mod jjobs;
+pub mod ledger;
 pub mod log;
 pub mod plan;
 pub mod process;

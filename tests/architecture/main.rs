@@ -27,7 +27,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Machinery that knows what a value is and not what this container is for.
     ("process", &["contract", "exit", "log"]),
     ("jjobs", &["contract", "exit", "log"]),
-    ("control", &["contract", "exit", "log"]),
+    ("control", &["contract", "run_dir", "exit", "log"]),
+    ("ledger", &["log"]),
     // The two that act on a plan. Neither knows the other: `entrypoint` joins them.
     ("boot", &["contract", "plan", "process", "jjobs", "run_dir", "exit", "log"]),
     (
@@ -38,6 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "process",
             "jjobs",
             "control",
+            "ledger",
             "termination",
             "run_dir",
             "exit",
@@ -48,9 +50,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("hooks", &["control", "exit", "log"]),
     ("probes", &["control", "exit", "log"]),
     ("status", &["control", "exit", "log"]),
+    ("verbs", &["control", "exit", "log"]),
     // The command line, and what is printed or written once.
-    ("cli", &["check"]),
-    ("applet", &["cli"]),
+    ("cli", &["check", "control", "status"]),
+    ("applet", &["cli", "control", "exit"]),
+    ("clients", &["cli", "contract", "control", "hooks", "probes", "status", "verbs", "exit"]),
     ("check", &["contract", "plan", "exit"]),
     ("termination", &["exit"]),
     ("run_dir", &[]),
@@ -63,6 +67,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "process",
             "jjobs",
             "control",
+            "ledger",
             "boot",
             "supervisor",
             "cli",
