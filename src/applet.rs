@@ -3,8 +3,16 @@
 //! The image keeps the paths that manifests in the field already name as symlinks (`/entrypoint.sh ->
 //! /usr/local/bin/jjobs-init`). The name we were called by wins; under our own name the first argument decides. After
 //! `/entrypoint.sh`, a first word that is no command of ours is a command to run, as with any image's entrypoint.
+//!
+//! Hooks and probes are found without the parser of command lines: a probe runs every few seconds for years. Words
+//! after a name like `/working/liveness.sh` are ignored, as the scripts of that name have always done, and a hook or probe
+//! whose words are wrong says no like at any other failure: its only codes are 0 and 1.
 
-use crate::cli::{self, Cli, Command};
+use crate::{
+    cli::{self, Cli, Command},
+    control::message::Target,
+    exit::ExitCode,
+};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use std::{
     ffi::{OsStr, OsString},
@@ -17,12 +25,51 @@ pub enum Applet {
     /// One of our commands.
     Command(Command),
     /// Help, a version, or a usage error: print it and end with this code.
-    Say(clap::Error),
+    Say(clap::Error, ExitCode),
+}
+
+/// The hook or probe that this run is, if it is one: by the name we were called by, or by the only argument.
+#[must_use]
+pub fn quick(called_as: &OsStr, args: &[OsString]) -> Option<Command> {
+    if let Some(command) = stem(called_as).and_then(hook_or_probe) {
+        return Some(command);
+    }
+    match args {
+        [word] if all_of_stop_or_start(called_as).is_none() => hook_or_probe(word.to_str()?),
+        _ => None,
+    }
+}
+
+fn hook_or_probe(word: &str) -> Option<Command> {
+    match word {
+        "pre-stop" => Some(Command::PreStop),
+        "post-start" => Some(Command::PostStart),
+        "liveness" => Some(Command::Liveness),
+        "agent-healthcheck" | "healthcheck" => Some(Command::Healthcheck),
+        "readiness" => Some(Command::Readiness),
+        _ => None,
+    }
+}
+
+/// What stands for the name `start-all.sh` or `stop-all.sh`.
+fn all_of_stop_or_start(called_as: &OsStr) -> Option<[OsString; 2]> {
+    let verb = match stem(called_as)? {
+        "start-all" => "start",
+        "stop-all" => "stop",
+        _ => return None,
+    };
+    Some([verb.into(), Target::All.name().into()])
 }
 
 /// Decides by the name we were called by, then by the arguments.
 #[must_use]
 pub fn choose(called_as: &OsStr, args: &[OsString]) -> Applet {
+    if let Some(command) = quick(called_as, args) {
+        return Applet::Command(command);
+    }
+    if let Some(verb) = all_of_stop_or_start(called_as) {
+        return parse(&[&verb, args].concat());
+    }
     if stem(called_as) == Some("entrypoint")
         && let Some(command) = foreign_command(args)
     {
@@ -31,13 +78,23 @@ pub fn choose(called_as: &OsStr, args: &[OsString]) -> Applet {
     if let Some(command) = command_to_run(args) {
         return Applet::Command(Command::Run { command });
     }
+    parse(args)
+}
+
+fn parse(args: &[OsString]) -> Applet {
     let own_name = OsString::from(cli::NAME);
     match Cli::try_parse_from(std::iter::once(&own_name).chain(args)) {
         Ok(Cli { command: Some(Command::Run { command }) }) if command.is_empty() => Applet::Say(
             Cli::command().error(ErrorKind::MissingRequiredArgument, "run needs a command to run"),
+            ExitCode::Usage,
         ),
         Ok(cli) => Applet::Command(cli.command.unwrap_or(Command::Boot)),
-        Err(error) => Applet::Say(error),
+        Err(error) if !error.use_stderr() => Applet::Say(error, ExitCode::Done),
+        Err(error) => {
+            let word = args.first().and_then(|word| word.to_str());
+            let is_hook_or_probe = word.and_then(hook_or_probe).is_some();
+            Applet::Say(error, if is_hook_or_probe { ExitCode::No } else { ExitCode::Usage })
+        }
     }
 }
 
@@ -79,7 +136,7 @@ mod tests {
     fn chosen(called_as: &str, args: &str) -> String {
         match choose(OsStr::new(called_as), &words(args)) {
             Applet::Command(command) => format!("{command:?}"),
-            Applet::Say(error) => format!("{:?}", error.kind()),
+            Applet::Say(error, code) => format!("{:?} {}", error.kind(), code.code()),
         }
     }
 
@@ -90,17 +147,46 @@ mod tests {
             ("/entrypoint.sh", "boot", "Boot"),
             ("/entrypoint.sh", "bash -c ls", r#"Run { command: ["bash", "-c", "ls"] }"#),
             ("/entrypoint.sh", "-- check", r#"Run { command: ["check"] }"#),
-            ("/entrypoint.sh", "--version", "DisplayVersion"),
+            ("/entrypoint.sh", "--version", "DisplayVersion 0"),
             ("/usr/local/bin/jjobs-init", "", "Boot"),
             ("jjobs-init", "boot", "Boot"),
             ("jjobs-init", "run -- ls -l", r#"Run { command: ["ls", "-l"] }"#),
             ("jjobs-init", "run ls -l --help", r#"Run { command: ["ls", "-l", "--help"] }"#),
             ("jjobs-init", "run sh -- -x", r#"Run { command: ["sh", "--", "-x"] }"#),
             ("jjobs-init", "run -- -- -x", r#"Run { command: ["--", "-x"] }"#),
-            ("jjobs-init", "run --help", "DisplayHelp"),
-            ("jjobs-init", "run", "MissingRequiredArgument"),
-            ("jjobs-init", "bash", "InvalidSubcommand"),
+            ("jjobs-init", "run --help", "DisplayHelp 0"),
+            ("jjobs-init", "run", "MissingRequiredArgument 64"),
+            ("jjobs-init", "bash", "InvalidSubcommand 64"),
             ("jjobs-init", "check --format json", "Check { format: Json }"),
+            ("/pre-stop.sh", "", "PreStop"),
+            ("/post-start.sh", "", "PostStart"),
+            ("/working/liveness.sh", "", "Liveness"),
+            ("/working/liveness.sh", "--help 3 run", "Liveness"),
+            ("/working/readiness.sh", "boot", "Readiness"),
+            ("/working/agent-healthcheck.sh", "", "Healthcheck"),
+            ("/engn001/jjobs/agent/healthcheck.sh", "", "Healthcheck"),
+            ("/working/start-all.sh", "", "Start { target: All }"),
+            ("/working/stop-all.sh", "--now", "Stop { target: All, now: true }"),
+            ("/working/stop-all.sh", "liveness", "UnknownArgument 64"),
+            ("jjobs-init", "liveness", "Liveness"),
+            ("jjobs-init", "liveness --help", "DisplayHelp 0"),
+            ("jjobs-init", "liveness now", "UnknownArgument 1"),
+            ("jjobs-init", "pre-stop --now", "UnknownArgument 1"),
+            ("/entrypoint.sh", "liveness", "Liveness"),
+            ("/entrypoint.sh", "status --watch", "Status { watch: true, format: Text }"),
+            ("/entrypoint.sh", "-- liveness", r#"Run { command: ["liveness"] }"#),
+            ("jjobs-init", "run liveness", r#"Run { command: ["liveness"] }"#),
+            ("jjobs-init", "status --format json", "Status { watch: false, format: Json }"),
+            ("jjobs-init", "start server", "Start { target: Server }"),
+            ("jjobs-init", "stop agent --now", "Stop { target: Agent, now: true }"),
+            ("jjobs-init", "restart all", "Restart { target: All, now: false }"),
+            ("jjobs-init", "restart web", "InvalidValue 64"),
+            ("jjobs-init", "stop", "MissingRequiredArgument 64"),
+            ("jjobs-init", "drain", "Drain { what: None }"),
+            ("jjobs-init", "drain status", "Drain { what: Some(Status) }"),
+            ("jjobs-init", "drain abort", "Drain { what: Some(Abort) }"),
+            ("jjobs-init", "drain force", "Drain { what: Some(Force) }"),
+            ("jjobs-init", "drain now", "InvalidSubcommand 64"),
         ];
         for (called_as, args, wanted) in cases {
             assert_eq!(chosen(called_as, args), wanted, "{called_as} {args}");

@@ -4,7 +4,7 @@ use jjobs_init::{
     applet::{self, Applet},
     boot::custom_command::capture,
     cli::Command,
-    entrypoint,
+    clients, entrypoint,
     exit::ExitCode,
     process::{
         exec, run,
@@ -37,9 +37,13 @@ fn main() -> Exit {
     if args.next_if(|arg| arg == capture::ARG).is_some() {
         return Exit::from(capture::main(args, std::env::vars_os()));
     }
+    let args: Vec<OsString> = args.collect();
+    // A probe takes the short way; it is never PID 1.
+    if let Some(command) = applet::quick(&called_as, &args) {
+        return Exit::from(clients::run(&command, std::env::vars_os()));
+    }
     // Before anything slow: the kernel drops a signal to PID 1 that has no handler.
     let held = Held::all();
-    let args: Vec<OsString> = args.collect();
     match applet::choose(&called_as, &args) {
         Applet::Command(Command::Boot) => boot(own_binary(&called_as), held),
         Applet::Command(Command::Run { command }) => {
@@ -51,7 +55,11 @@ fn main() -> Exit {
         Applet::Command(Command::Check { format }) => {
             Exit::from(entrypoint::check(std::env::vars_os(), format))
         }
-        Applet::Say(error) => say(&error),
+        Applet::Command(command) => {
+            drop(held);
+            Exit::from(clients::run(&command, std::env::vars_os()))
+        }
+        Applet::Say(error, exit_code) => say(&error, exit_code),
     }
 }
 
@@ -65,9 +73,9 @@ fn boot(own_binary: &Path, held: Held) -> Exit {
     }
 }
 
-fn say(error: &clap::Error) -> Exit {
+fn say(error: &clap::Error, exit_code: ExitCode) -> Exit {
     let _ = error.print();
-    Exit::from(if error.use_stderr() { ExitCode::Usage.code() } else { ExitCode::Done.code() })
+    Exit::from(exit_code.code())
 }
 
 fn refused(error: &io::Error) -> Exit {
