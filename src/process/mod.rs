@@ -4,6 +4,7 @@
 //! this one for exit statuses. Everything here runs on one thread: a child is registered before anything else can reap
 //! it, so no lock is needed. Whoever wants to know how a process ended holds its [`Ending`].
 
+pub mod cgroup;
 mod drain;
 pub mod exec;
 pub mod procfs;
@@ -139,7 +140,10 @@ impl Children {
     /// As [`signal`](Self::signal), to every process of the group that `leader` leads.
     pub fn signal_group(&self, leader: Pid, signal: Signal) {
         match rustix::process::kill_process_group(leader, signal) {
-            Ok(()) | Err(Errno::SRCH) => {}
+            Ok(()) => {}
+            // A child makes its group itself: one that was spawned a moment ago has none yet, and a signal that is lost
+            // there lets a start go on that nobody waits for.
+            Err(Errno::SRCH) => self.signal(leader, signal),
             Err(error) => {
                 tracing::warn!(pid = leader.as_raw_pid(), ?signal, %error, "cannot signal the group");
             }

@@ -65,7 +65,21 @@ pub fn jvms() -> Vec<Jvm> {
     let ours = fs::read_link("/proc/self/ns/mnt").ok();
     let mut found: Vec<Jvm> = pids().filter_map(|pid| jvm(pid, ours.as_deref())).collect();
     found.sort_by_key(|jvm| jvm.pid.as_raw_pid());
+    let forks: Vec<Pid> =
+        found.iter().filter(|jvm| is_fork(jvm, &found)).map(|jvm| jvm.pid).collect();
+    found.retain(|jvm| !forks.contains(&jvm.pid));
     found
+}
+
+/// Whether this is a child of another one of them that has not become what it is to be yet: between its fork and its exec
+/// it has its parent's command line.
+fn is_fork(jvm: &Jvm, all: &[Jvm]) -> bool {
+    let has_twin = |parent: i32| {
+        all.iter().any(|other| other.pid.as_raw_pid() == parent && other.words == jvm.words)
+    };
+    // The parent is only asked for where there is a twin at all.
+    all.iter().any(|other| other.pid != jvm.pid && other.words == jvm.words)
+        && parent(jvm.pid).is_some_and(has_twin)
 }
 
 fn jvm(pid: Pid, our_mounts: Option<&Path>) -> Option<Jvm> {
