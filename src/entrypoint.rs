@@ -5,10 +5,15 @@ use crate::{
     check::{self, Format},
     contract::{Checked, Contract, ContractError, EnvVars, LogFormat, Own, Warning},
     exit::ExitCode,
+    ledger::{self, LastLife, Ledger, Past},
     log::{self, Mask, Output},
     plan::Plan,
     process::{Children, Surroundings, signals::Signals},
-    supervisor::{self, core::Core, settings::Settings},
+    supervisor::{
+        self,
+        core::{Core, System},
+        settings::Settings,
+    },
     termination::{LastState, Termination},
 };
 use rustix::process::{Pid, getpid, set_child_subreaper};
@@ -17,10 +22,15 @@ use std::{
     io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    rc::Rc,
     thread,
     time::{Duration, Instant},
 };
-use tokio::{runtime, sync::watch, task::LocalSet};
+use tokio::{
+    runtime,
+    sync::watch,
+    task::{LocalSet, spawn_local},
+};
 
 /// The last lines of the log may take this long to leave; a reader that is stuck must not hold the container.
 const LAST_LINES: Duration = Duration::from_secs(2);
@@ -124,8 +134,27 @@ impl Life<'_> {
             let children = Children::new(self.own_binary.to_owned());
             let surroundings =
                 Surroundings { env: contract.env.clone(), ..Surroundings::default() };
-            let settings = Settings::new(&contract, plan.clone(), surroundings, self.termination);
-            let core = Core::new(settings, children.clone(), self.output.clone(), self.began);
+            let life = ledger::Life::new(&contract.hostname.0);
+            let (ledger, past) = begin_ledger(&contract, life.clone(), &self.output);
+            let settings = Settings::new(
+                &contract,
+                plan.clone(),
+                surroundings,
+                self.termination,
+                self.output.mask(),
+            );
+            let core = Core::new(
+                settings,
+                System {
+                    children: children.clone(),
+                    output: self.output.clone(),
+                    ledger,
+                    life: life.id,
+                    began: self.began,
+                },
+            );
+            spawn_local(Rc::clone(&core).learn_the_past(past));
+            supervisor::open_control(&core, contract.own.run_dir.as_deref());
             let boot = Boot {
                 contract,
                 plan,
@@ -138,6 +167,26 @@ impl Life<'_> {
         // A step's thread may be stuck on a hung volume: it is left behind.
         runtime.shutdown_background();
         code
+    }
+}
+
+/// Opens the ledger of this pod's lives; where no thread can be had there is none.
+fn begin_ledger(contract: &Contract, life: ledger::Life, output: &Output) -> (Ledger, Past) {
+    let boot = ledger::Event::Boot {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        kind: contract.install_kind.letter().to_string(),
+        on_boot: contract.on_boot.name().to_owned(),
+    };
+    match Ledger::spawn(contract.own.state_dir.clone(), life) {
+        Ok((ledger, past)) => {
+            let ledger = ledger.masked(output.mask().clone());
+            ledger.note(boot);
+            (ledger, past)
+        }
+        Err(error) => {
+            let why = error.to_string();
+            (Ledger::disabled(), Past::already(LastLife::Unreadable { why }))
+        }
     }
 }
 

@@ -4,13 +4,19 @@
 //! `await`. Whoever waits for something to become true waits in [`Core::until`]; every change wakes it.
 
 use super::{
-    follow::{self, Follower, FollowerHandle},
-    outcome::{Outcome, Phase, Urgency},
+    answers::Asking,
+    drain::{HoldState, Record, Requests},
+    follow::FollowerHandle,
+    oom::Oom,
+    outcome::{Outcome, Phase},
+    release::Releases,
     scripts::{LastEnd, Running, Script},
     settings::Settings,
-    unit::{Action, Event, Policy, StopMode, Unit},
+    stop_request::StopRequest,
+    unit::{Action, Event, Policy, State, StopMode, Unit},
 };
 use crate::{
+    ledger::{self, Hold, LastLife, Ledger},
     log::Output,
     plan::Component,
     process::{Children, Drain, ProcessEnd, Surroundings, procfs::Jvm},
@@ -19,20 +25,37 @@ use crate::{
 use rustix::process::{Pid, Signal};
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     rc::Rc,
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
-/// The last look at the logs may take this long; a volume that hangs must not hold the end.
-const LAST_LOOK: Duration = Duration::from_secs(1);
-/// Left of the grace period for our own last words.
-pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Nobody has written for this long: what was written before an end has been read.
-const QUIET: Duration = Duration::from_millis(5);
-/// Somebody who goes on writing is not waited for longer than this.
-const QUIET_WITHIN: Duration = Duration::from_millis(300);
+/// The ledger's last line may take this long; a volume that hangs must not hold the end.
+const LAST_NOTE: Duration = Duration::from_secs(1);
+/// What PID 1 works with.
+#[derive(Debug)]
+pub struct System {
+    /// The registry of processes.
+    pub children: Children,
+    /// The container's log.
+    pub output: Output,
+    /// What is remembered from life to life.
+    pub ledger: Ledger,
+    /// The name of this life in the ledger.
+    pub life: String,
+    /// When PID 1 began.
+    pub began: Instant,
+}
+
+/// What is to become of a stop that is under way or over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Take it back: start again what it stopped, release what it holds.
+    Abort,
+    /// It is over, and an operator starts something.
+    Reopen,
+}
 
 /// The state of the container, shared by PID 1's loop and its tasks.
 #[derive(Debug)]
@@ -48,32 +71,64 @@ pub struct Core {
     /// How a component's last start script ended.
     pub(super) script_ends: RefCell<HashMap<Component, LastEnd>>,
     pub(super) runtimes: RefCell<Vec<Jvm>>,
+    pub(super) oom: Oom,
     pub(super) surroundings: RefCell<Surroundings>,
     pub(super) next_look: Cell<Option<Instant>>,
+    /// When to look for the sake of jobs alone, if ever.
+    pub(super) jobs_look: Cell<Option<Instant>>,
+    pub(super) watched_runtimes: RefCell<HashSet<(i32, u64)>>,
     pub(super) last_look: Cell<Option<Instant>>,
     pub(super) look_pause: Cell<Duration>,
     /// Tomcats whose console we tried to take over, and whether we hold it.
     pub(super) consoles: RefCell<HashMap<Component, bool>>,
-    follower: RefCell<Option<FollowerHandle>>,
+    pub(super) follower: RefCell<Option<FollowerHandle>>,
     phase: Cell<Phase>,
-    outcome: RefCell<Option<Outcome>>,
-    urgency: watch::Sender<Urgency>,
-    stop_requested: watch::Sender<bool>,
-    /// When the end of the container began, whoever wanted it.
-    pub(super) stop_began: Cell<Option<Instant>>,
-    /// When somebody outside first asked for it; the grace period counts from here.
-    pub(super) asked: Cell<Option<Instant>>,
+    pub(super) stop_request: StopRequest,
+    /// The drain that is under way, or the last one.
+    pub(super) drain_record: RefCell<Option<Record>>,
+    /// How far holding has come.
+    pub(super) holds: RefCell<BTreeMap<Component, HoldState>>,
+    /// Holds that were asked for and of whose answer nothing is known.
+    pub(super) unanswered_holds: RefCell<HashSet<Component>>,
+    /// What our server is working on, as far as a drain has asked.
+    pub(super) requests: Cell<Requests>,
+    /// Requests that were being worked on when the server was stopped.
+    pub(super) lost_requests: Cell<Option<usize>>,
+    /// What is to become of a stop that is under way.
+    pub(super) wish: Cell<Option<Wish>>,
+    /// Hooks and operators that are to be told the end before we are gone.
+    pub(super) hooks_waiting: Cell<usize>,
+    /// Whether the boot steps are done.
+    pub(super) is_booted: Cell<bool>,
+    pub(super) ledger: Ledger,
+    /// The name of this life in there.
+    pub(super) life: String,
+    pub(super) past: RefCell<Option<LastLife>>,
+    /// Holds of ours that were not released, in this life or an earlier one.
+    pub(super) own_holds: RefCell<Vec<Hold>>,
+    pub(super) releases: Releases,
+    /// The operator's verbs so far, by component: a later one takes the place of an earlier one.
+    pub(super) verbs: RefCell<HashMap<Component, u64>>,
+    /// What the ledger was last told of jobs.
+    pub(super) noted_jobs: Cell<Option<(usize, Option<usize>)>>,
+    /// Since when readiness has been red because of a component.
+    pub(super) not_ready: RefCell<HashMap<Component, Instant>>,
+    /// The questions of readiness that are under way.
+    pub(super) asking: RefCell<HashMap<Component, Asking>>,
+    phase_since: Cell<Instant>,
     /// The pipes and consoles that are being emptied.
-    drains: RefCell<Vec<Drain>>,
+    pub(super) drains: RefCell<Vec<Drain>>,
     changed: watch::Sender<u64>,
 }
 
 impl Core {
     /// A container in which nothing has happened yet.
     #[must_use]
-    pub fn new(settings: Settings, children: Children, output: Output, began: Instant) -> Rc<Self> {
+    pub fn new(settings: Settings, system: System) -> Rc<Self> {
+        let System { children, output, ledger, life, began } = system;
         let policy = Policy { restart: settings.restart, start_timeout: settings.start_timeout };
-        let units = settings.plan.installed.iter().map(|component| (*component, Unit::new(policy)));
+        let units =
+            settings.plan.installed.iter().map(|component| (*component, Unit::new(policy, began)));
         Rc::new(Self {
             units: RefCell::new(units.collect()),
             surroundings: RefCell::new(settings.surroundings.clone()),
@@ -84,18 +139,35 @@ impl Core {
             scripts: RefCell::default(),
             script_ends: RefCell::default(),
             runtimes: RefCell::default(),
+            oom: Oom::find(),
             next_look: Cell::new(None),
+            jobs_look: Cell::new(None),
+            watched_runtimes: RefCell::default(),
             last_look: Cell::new(None),
             look_pause: Cell::new(super::look::IDLE_PAUSE),
             consoles: RefCell::default(),
             follower: RefCell::default(),
             phase: Cell::new(Phase::Booting),
-            asked: Cell::new(None),
+            stop_request: StopRequest::default(),
+            drain_record: RefCell::default(),
+            holds: RefCell::default(),
+            unanswered_holds: RefCell::default(),
+            requests: Cell::default(),
+            lost_requests: Cell::default(),
+            wish: Cell::default(),
+            hooks_waiting: Cell::default(),
+            is_booted: Cell::default(),
+            ledger,
+            life,
+            past: RefCell::default(),
+            own_holds: RefCell::default(),
+            releases: Releases::default(),
+            verbs: RefCell::default(),
+            noted_jobs: Cell::default(),
+            not_ready: RefCell::default(),
+            asking: RefCell::default(),
+            phase_since: Cell::new(began),
             drains: RefCell::default(),
-            outcome: RefCell::default(),
-            urgency: watch::Sender::new(Urgency::None),
-            stop_requested: watch::Sender::new(false),
-            stop_began: Cell::new(None),
             changed: watch::Sender::new(0),
         })
     }
@@ -112,6 +184,7 @@ impl Core {
 
     /// Gives an event to a component and carries out what follows.
     pub(super) fn apply(self: &Rc<Self>, component: Component, event: Event) {
+        let was_running = self.is_running(component);
         let actions = {
             let mut units = self.units.borrow_mut();
             let Some(unit) = units.get_mut(&component) else { return };
@@ -129,8 +202,18 @@ impl Core {
             }
             actions
         };
+        if let Event::Ended(end) = event
+            && was_running
+        {
+            let oom = self.is_out_of_memory(component);
+            let (component, end) = (component.name().to_owned(), end.to_string());
+            self.ledger.note(ledger::Event::ComponentEnded { component, end, oom });
+        }
         for action in actions {
             self.act(component, action);
+        }
+        if event == Event::Up {
+            self.release_soon(component);
         }
         self.schedule_look();
         self.notify();
@@ -142,6 +225,7 @@ impl Core {
             Action::EndStartScript => self.end_start_script(component),
             Action::RunStopScript => self.run_stop_script(component),
             Action::Term(pid) => {
+                tracing::info!(%component, pid = pid.as_raw_pid(), "sending TERM");
                 // A stop script that hangs has had its time, and must never meet a later JVM.
                 self.end_script(component, Script::Stop);
                 self.children.signal(pid, Signal::TERM);
@@ -152,9 +236,9 @@ impl Core {
             }
             Action::Look => self.look_soon(),
             Action::WillRestart { delay } => {
-                let end = self.unit(component, |unit| unit.last_end).flatten();
-                let end = end.map(|end| end.to_string());
-                tracing::warn!(%component, end, delay_ms = delay.as_millis(), "component is down, will restart");
+                self.tell_restart(component, delay);
+                self.ledger
+                    .note(ledger::Event::Restarted { component: component.name().to_owned() });
             }
             Action::TellNoJvm => {
                 tracing::warn!(
@@ -171,7 +255,15 @@ impl Core {
                 );
                 self.end_with(Outcome::ComponentFailed(component));
             }
-            Action::EndContainer(end) => self.end_with(Outcome::ComponentEnded(component, end)),
+            Action::EndContainer(end) => {
+                tracing::info!(
+                    %component,
+                    %end,
+                    hint = "this is what JJOBS_INIT_RESTART=exit asks for",
+                    "the container ends with its component, once the others are drained"
+                );
+                self.end_with(Outcome::ComponentEnded(component, end));
+            }
             Action::GiveUp(pid) => {
                 tracing::error!(%component, pid = pid.as_raw_pid(), "cannot end the process, not even by KILL");
             }
@@ -191,7 +283,8 @@ impl Core {
         for component in due {
             self.apply(component, Event::Tick);
         }
-        if self.next_look.get().is_some_and(|look| look <= now) {
+        let is_due = |look: &Cell<Option<Instant>>| look.get().is_some_and(|look| look <= now);
+        if is_due(&self.next_look) || is_due(&self.jobs_look) {
             self.look();
         }
     }
@@ -200,30 +293,42 @@ impl Core {
     pub(super) fn next_tick(&self) -> Option<Instant> {
         let units = self.units.borrow();
         let deadlines = units.values().filter_map(Unit::deadline);
-        deadlines.chain(self.next_look.get()).min()
+        deadlines.chain(self.next_look.get()).chain(self.jobs_look.get()).min()
     }
 
     /// Asks a component to end.
     pub(super) fn stop(self: &Rc<Self>, component: Component, mode: StopMode) {
+        let requests = self.requests.get().last_known;
+        if component == Component::Server && requests > 0 && self.is_running(component) {
+            tracing::error!(requests, "the server is stopped while it works on requests");
+            self.lost_requests.set(Some(requests));
+        }
+        let is_up = self.is_running(component) && self.unit(component, Unit::is_up) == Some(true);
+        if component == Component::Server && is_up && self.requests.get().count.is_none() {
+            // "Unknown" is never "none": whoever asked for the drain is told.
+            if let Some(record) = self.drain_record.borrow_mut().as_mut() {
+                record.are_requests_unknown = true;
+            }
+        }
         self.apply(component, Event::Stop(mode));
+    }
+
+    /// Whether a component's JVM is there and nobody has asked it to end.
+    pub(super) fn is_running(&self, component: Component) -> bool {
+        self.unit(component, |unit| matches!(unit.state, State::Running { .. })) == Some(true)
+    }
+
+    /// Whether nothing of a component runs or is about to; also if this kind does not have it.
+    pub(super) fn is_down(&self, component: Component) -> bool {
+        self.unit(component, Unit::is_down).unwrap_or(true)
     }
 
     /// From here on nothing is started any more.
     pub(super) fn close(&self) {
         for unit in self.units.borrow_mut().values_mut() {
-            unit.close();
+            unit.close(Instant::now());
         }
         self.notify();
-    }
-
-    /// The container is to end like this, unless its end was decided before.
-    pub(super) fn end_with(&self, outcome: Outcome) {
-        let mut decided = self.outcome.borrow_mut();
-        if decided.is_none() {
-            *decided = Some(outcome);
-        }
-        drop(decided);
-        self.hurry(Urgency::Drain);
     }
 
     /// The registry of processes.
@@ -231,28 +336,33 @@ impl Core {
         &self.children
     }
 
-    /// Whether somebody outside has asked for the stop that is under way.
-    pub(super) fn was_asked(&self) -> bool {
-        self.asked.get().is_some()
+    /// After this nothing may be waited for any more.
+    pub(super) fn set_unit_deadlines(&self, deadline: Option<Instant>) {
+        for unit in self.units.borrow_mut().values_mut() {
+            unit.deadline = deadline;
+        }
     }
 
-    /// Somebody outside asks for the end, whether it is under way already or not: from here on there may be a deadline.
-    pub(super) fn note_asked(&self) {
-        if self.was_asked() {
-            return;
+    /// The operator's stop that waited for its last requests is not under way any more.
+    pub(super) fn not_leaving(&self, component: Component) {
+        if let Some(unit) = self.units.borrow_mut().get_mut(&component) {
+            unit.leaving = false;
         }
-        let now = Instant::now();
-        self.asked.set(Some(now));
-        if let Some(grace) = self.settings.grace_period {
-            for unit in self.units.borrow_mut().values_mut() {
-                unit.deadline = Some(now + grace.saturating_sub(LAST_WORDS));
-            }
+    }
+
+    /// Work goes on after a stop: components may be started again.
+    pub(super) fn open(&self) {
+        for unit in self.units.borrow_mut().values_mut() {
+            unit.closing = false;
+            // The stop has ended the verb that wanted it gone, if one did.
+            unit.leaving = false;
         }
         self.notify();
     }
 
     /// The boot steps are done: from here on components inherit this.
-    pub(super) fn boot_done(&self, surroundings: Surroundings) {
+    pub(super) fn boot_done(self: &Rc<Self>, surroundings: Surroundings) {
+        self.is_booted.set(true);
         self.surroundings.replace(surroundings);
         self.open_consoles();
         if self.settings.plan.has(Component::Agent) {
@@ -260,87 +370,22 @@ impl Core {
         }
     }
 
-    fn follow_logs(&self) {
-        let Settings { logs_base, hostname, .. } = &self.settings;
-        match Follower::spawn(follow::Settings::of_agent(logs_base, hostname, self.output.clone()))
-        {
-            Ok(follower) => *self.follower.borrow_mut() = Some(follower),
-            Err(error) => tracing::error!(%error, "cannot follow the agent's log files"),
-        }
-    }
-
-    /// Remembers that somebody's output is being read.
-    pub(super) fn note_drain(&self, drain: Drain) {
-        let mut drains = self.drains.borrow_mut();
-        drains.retain(|drain| !drain.is_done());
-        drains.push(drain);
-    }
-
-    /// Reads what is left in pipes and consoles: the last lines of what has just ended must not be lost.
-    pub(super) async fn finish_output(&self) {
-        let limit = Instant::now() + QUIET_WITHIN;
-        loop {
-            let before = Instant::now();
-            tokio::time::sleep(QUIET).await;
-            let is_quiet = self.drains.borrow().iter().all(|drain| drain.last_output() < before);
-            if is_quiet || before >= limit {
-                return;
-            }
-        }
-    }
-
-    /// Lets the follower take a last look, for the same reason.
-    pub(super) fn finish_logs(&self) {
-        if let Some(follower) = self.follower.borrow_mut().take() {
-            let _ = follower.finish(LAST_LOOK);
-        }
-    }
-
-    /// How the container will end, if that is decided.
-    pub(super) fn outcome(&self) -> Option<Outcome> {
-        self.outcome.borrow().clone()
-    }
-
-    /// Makes the stop at least this urgent.
-    pub(super) fn hurry(&self, urgency: Urgency) {
-        if self.stop_began.get().is_none() {
-            self.stop_began.set(Some(Instant::now()));
-        }
-        self.stop_requested.send_replace(true);
-        self.urgency.send_if_modified(|now| {
-            let raised = urgency > *now;
-            *now = urgency.max(*now);
-            raised
-        });
-        self.notify();
-    }
-
-    /// Becomes true with the first stop request, for whoever must end then.
-    #[must_use]
-    pub fn stop_requested(&self) -> watch::Receiver<bool> {
-        self.stop_requested.subscribe()
-    }
-
-    /// How urgent the stop is.
-    pub(super) fn urgency(&self) -> Urgency {
-        *self.urgency.borrow()
-    }
-
-    /// Waits until the stop is at least this urgent.
-    pub(super) async fn urgency_reaches(&self, wanted: Urgency) {
-        // An error would mean that we ourselves are gone.
-        let _ = self.urgency.subscribe().wait_for(|now| *now >= wanted).await;
-    }
-
     /// What the container is doing.
     pub(super) fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// Since when it does that.
+    pub(super) fn phase_for(&self) -> Duration {
+        self.phase_since.get().elapsed()
     }
 
     /// Notes what the container is doing now, also in the termination message.
     pub(super) fn enter(&self, phase: Phase) {
         tracing::debug!(phase = phase.name(), "phase begins");
         self.phase.set(phase);
+        self.phase_since.set(Instant::now());
+        self.note_jobs(self.runtime_count(), self.requests.get().count);
         self.settings.termination.write(&self.last_state(None));
         self.notify();
     }
@@ -376,7 +421,15 @@ impl Core {
         let code = outcome.exit_code(false);
         let reason = Some(outcome.reason());
         self.phase.set(Phase::Ended);
-        self.settings.termination.write(&LastState { reason, ..self.last_state(Some(code)) });
+        let last = LastState { reason, ..self.last_state(Some(code)) };
+        self.settings.termination.write(&last);
+        self.ledger.note(ledger::Event::End {
+            exit_code: code,
+            reason: outcome.reason(),
+            jobs_left: last.jobs_left,
+            left: Vec::new(),
+        });
+        self.ledger.finish(LAST_NOTE);
         code
     }
 

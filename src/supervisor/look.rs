@@ -35,13 +35,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 impl Core {
     /// Looks at the processes: adopts components that are there, and notes the runtimes.
     pub(super) fn look(self: &Rc<Self>) {
+        self.note_oom_kills();
         let jvms = procfs::jvms();
         self.last_look.set(Some(Instant::now()));
         for component in &self.settings.plan.installed {
             self.adopt(*component, &jvms);
         }
         let runtimes: Vec<Jvm> = jvms.into_iter().filter(|jvm| jvm.bears(&RUNTIME_MARK)).collect();
-        self.runtimes.replace(runtimes);
+        self.jobs_look.set(None);
+        self.note_runtimes(runtimes);
         self.look_pause.set((self.look_pause.get() * 2).min(self.longest_pause()));
         self.next_look.set(None);
         self.schedule_look();
@@ -52,6 +54,7 @@ impl Core {
     /// Something has happened that may have brought a JVM: looks now, and again after short pauses, because a shell that
     /// has just ended may have left a child that has not become `java` yet.
     pub(super) fn look_soon(self: &Rc<Self>) {
+        self.note_oom_kills();
         if self.anything_unwatched() {
             self.look_pause.set(FIRST_PAUSE);
             // Thousands of orphans may end one after the other: not each of them is worth a look.
@@ -129,8 +132,14 @@ impl Core {
             if end == ProcessEnd::Unknown {
                 end = core.end_by_script(component, script).await;
             }
+            if component == Component::Agent {
+                // Whether it leaves jobs behind decides what liveness says of its end.
+                core.look();
+            }
             if core.unit(component, Unit::pid).flatten() == Some(pid) {
+                core.note_jvm_end(component, end);
                 core.apply(component, Event::Ended(end));
+                core.tell_jvm_end(component);
             }
         });
         if self.unit(component, |unit| matches!(unit.state, State::Running { .. })) == Some(true) {

@@ -3,11 +3,19 @@
 //! The longer stories (boot, start order, drain) are tasks on the same thread; they wait for changes of the core and are
 //! cut off by dropping them. Nothing in here blocks and nothing touches a file below `LOGS_BASE`.
 
+mod answers;
+pub mod apis;
 mod console;
 pub mod core;
+mod drain;
 pub mod follow;
+mod jobs;
+mod lines;
 mod look;
+mod oom;
 pub mod outcome;
+mod past;
+mod release;
 pub mod restart;
 mod scripts;
 pub mod settings;
@@ -15,6 +23,7 @@ mod shutdown;
 mod start;
 pub mod state;
 mod status;
+mod stop_request;
 pub mod unit;
 
 use self::{
@@ -22,22 +31,36 @@ use self::{
     outcome::{Outcome, Phase, Urgency},
 };
 use crate::{
+    control::server,
     exit::{ExitCode, Failure},
     process::{
         Surroundings,
         signals::{Listener, Received},
     },
+    run_dir,
 };
-use std::{future::Future, io, rc::Rc, time::Duration};
-use tokio::{
-    select,
-    sync::watch,
-    task::{JoinHandle, spawn_local},
-    time::{sleep_until, timeout},
-};
+use std::{future::Future, io, path::Path, rc::Rc};
+use tokio::{select, sync::watch, task::spawn_local, time::sleep_until};
 
-/// A boot that was asked to end must have ended after this; what is stuck then (a thread on a hung volume) is left behind.
-const BOOT_ENDS_WITHIN: Duration = Duration::from_secs(9);
+/// Answers on the control socket from here on. Where it cannot be had, PID 1 goes on without: jobs matter more than probes.
+///
+/// `given` is `JJOBS_INIT_RUN_DIR`. Belongs into the runtime and its `LocalSet`.
+pub fn open_control(core: &Rc<Core>, given: Option<&Path>) {
+    let listener = run_dir::make(given).and_then(|folder| server::Listener::bind(&folder));
+    match listener {
+        Ok(listener) => {
+            let core = Rc::clone(core);
+            spawn_local(server::serve(listener, move |request, progress| {
+                answers::respond(Rc::clone(&core), request, progress)
+            }));
+        }
+        Err(error) => tracing::error!(
+            %error,
+            hint = "probes, hooks and status will say no; give JJOBS_INIT_RUN_DIR a folder that can be written",
+            "no control socket"
+        ),
+    }
+}
 
 /// Lives PID 1's life: runs `boot`, starts the components, keeps them, stops them. Returns the exit code.
 ///
@@ -56,7 +79,7 @@ pub async fn live(
     core.enter(Phase::Booting);
     core.reopen_consoles();
     let boot = spawn_local(boot_and_start(Rc::clone(&core), boot));
-    let mut end = spawn_local(end_when_asked(Rc::clone(&core), boot));
+    let mut end = spawn_local(Rc::clone(&core).stop_when_asked(boot));
     core.look();
     loop {
         let tick = core.next_tick();
@@ -88,20 +111,16 @@ fn on_signals(core: &Rc<Core>, received: &[Received]) {
 
 fn on_stop(core: &Rc<Core>, signal: i32) {
     let name = crate::process::signals::name(signal);
-    match core.urgency() {
-        Urgency::None => {
-            tracing::info!(signal = name, phase = core.phase().name(), "asked to stop");
-            core.look();
-            core.note_asked();
-            core.end_with(Outcome::Asked(signal));
-        }
-        Urgency::Drain if !core.was_asked() => {
-            // The stop that is under way was our own decision: this is the first request of somebody else.
-            tracing::info!(signal = name, "asked to stop while stopping");
-            core.note_asked();
-        }
-        Urgency::Drain => core.hurry(Urgency::Now),
-        Urgency::Now | Urgency::Kill => core.hurry(Urgency::Kill),
+    let before = core.note_term();
+    if before == 0 {
+        tracing::info!(signal = name, phase = core.phase().name(), "asked to stop");
+        core.look();
+        core.note_asked();
+        core.end_with(Outcome::Asked(signal));
+    } else if before == 1 && core.urgency() < Urgency::Now {
+        core.hurry(Urgency::Now);
+    } else {
+        core.hurry(Urgency::Kill);
     }
 }
 
@@ -110,25 +129,15 @@ async fn boot_and_start(core: Rc<Core>, boot: impl Future<Output = Result<Surrou
         Ok(surroundings) if core.urgency() == Urgency::None => {
             core.boot_done(surroundings);
             select! {
-                () = core.start_all() => {}
+                () = core.start_what_boot_starts() => {}
                 () = core.urgency_reaches(Urgency::Drain) => {}
             }
         }
         Ok(_) => {}
+        // Cut off by the stop that is under way, which decides what comes next.
+        Err(failure) if failure.exit_code == ExitCode::Done => {}
         Err(failure) => core.end_with(Outcome::BootFailed(failure)),
     }
-}
-
-async fn end_when_asked(core: Rc<Core>, boot: JoinHandle<()>) -> u8 {
-    core.urgency_reaches(Urgency::Drain).await;
-    core.close();
-    select! {
-        ended = timeout(BOOT_ENDS_WITHIN, boot) => if ended.is_err() {
-            tracing::warn!("a boot step is stuck and is left behind");
-        },
-        () = core.urgency_reaches(Urgency::Kill) => {}
-    }
-    core.shut_down().await
 }
 
 /// Sleeps until `deadline`, or for ever when there is none.
@@ -145,27 +154,67 @@ mod tests {
     use super::{settings::Settings, *};
     use crate::{
         contract::{Contract, EnvVars},
+        ledger::Ledger,
         log::{Mask, Output},
         plan::Plan,
         process::{Children, signals::Signals},
         termination::Termination,
     };
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
     use tokio::task::LocalSet;
 
-    #[test]
-    fn a_panic_in_a_task_of_the_loop_ends_it_with_70_and_not_in_silence() {
+    /// One that starts nothing and tells its end at `path`.
+    fn idle_core(path: &Path, grace_period: Option<Duration>) -> Rc<Core> {
         let env = EnvVars::from([("ON_BOOT".into(), "no".into())]);
         let contract = Contract::from_env(env, "jjobs-0").unwrap().contract;
-        let file = tempfile::NamedTempFile::new().unwrap();
         let settings = Settings::new(
             &contract,
             Plan::derive(&contract),
             Surroundings::default(),
-            Termination::at(file.path()),
+            Termination::at(path),
+            &Mask::new(),
         );
+        let settings = Settings { grace_period, ..settings };
         let children = Children::new("/proc/self/exe".into());
-        let core = Core::new(settings, children, Output::new(Mask::new()), Instant::now());
+        let system = core::System {
+            children,
+            output: Output::new(Mask::new()),
+            ledger: Ledger::disabled(),
+            life: String::new(),
+            began: Instant::now(),
+        };
+        Core::new(settings, system)
+    }
+
+    #[test]
+    fn a_grace_period_that_is_forgotten_while_a_drain_waits_cuts_nothing_off() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let core = idle_core(file.path(), Some(Duration::from_millis(400)));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            core.note_asked();
+            let forgotten = async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                core.forget_asked();
+                std::future::pending::<()>().await;
+            };
+            let cut_off = async {
+                select! {
+                    () = core.until_reserve() => {}
+                    () = forgotten => {}
+                }
+            };
+            let cut_off = tokio::time::timeout(Duration::from_millis(600), cut_off).await;
+            assert!(cut_off.is_err(), "the reserve began without a grace period");
+            core.note_asked();
+            core.until_reserve().await;
+        });
+    }
+
+    #[test]
+    fn a_panic_in_a_task_of_the_loop_ends_it_with_70_and_not_in_silence() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let core = idle_core(file.path(), None);
         let (broken, panicked) = watch::channel(false);
         let boot = async move {
             broken.send_replace(true);

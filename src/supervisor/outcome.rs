@@ -65,6 +65,15 @@ impl Outcome {
         }
     }
 
+    /// Who asks for the drain that comes before it.
+    #[must_use]
+    pub fn asked_by(&self) -> String {
+        match self {
+            Self::Asked(signal) => crate::process::signals::name(*signal),
+            other => other.reason(),
+        }
+    }
+
     /// The component that caused it, if one did.
     #[must_use]
     pub fn component(&self) -> Option<Component> {
@@ -90,6 +99,8 @@ pub enum Phase {
     Draining,
     /// Components are being stopped.
     Stopping,
+    /// Everything is drained and stopped at somebody's request; the container stays.
+    Stopped,
     /// All is over.
     Ended,
 }
@@ -104,6 +115,7 @@ impl Phase {
             Self::Running => "running",
             Self::Draining => "draining",
             Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
             Self::Ended => "ended",
         }
     }

@@ -52,6 +52,11 @@ impl Restarts {
         Verdict::Again { delay }
     }
 
+    /// An operator has started it: what was before does not count any more, and stays in the total.
+    pub fn forget(&mut self) {
+        *self = Self { total: self.total, ..Self::default() };
+    }
+
     /// How often it was started again.
     #[must_use]
     pub fn total(&self) -> u32 {

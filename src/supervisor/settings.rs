@@ -1,7 +1,9 @@
 //! What the supervisor needs to know of contract and machine.
 
+use super::apis::Apis;
 use crate::{
     contract::{Contract, RestartPolicy},
+    log::Mask,
     plan::{Component, Plan},
     process::{Surroundings, procfs::Mark},
     termination::Termination,
@@ -31,6 +33,16 @@ pub struct Settings {
     pub stop_timeout: Duration,
     /// `JJOBS_INIT_GRACE_PERIOD`.
     pub grace_period: Option<Duration>,
+    /// `JJOBS_INIT_LIVENESS_GRACE_PERIOD`.
+    pub liveness_grace_period: Option<Duration>,
+    /// `JJOBS_INIT_HOLD_TIMEOUT`.
+    pub hold_timeout: Duration,
+    /// `JJOBS_INIT_POST_START_TIMEOUT`.
+    pub post_start_timeout: Duration,
+    /// `JJOBS_INIT_STATE_DIR`: only the ledger's thread may touch it.
+    pub state_dir: PathBuf,
+    /// The REST API; `None` without a token.
+    pub apis: Option<Apis>,
     /// What components inherit until a custom command changes it.
     pub surroundings: Surroundings,
     /// Where the last state is written.
@@ -38,13 +50,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Takes from the contract what the supervisor needs.
+    /// Takes from the contract what the supervisor needs. `mask` learns what is read from a token's file later.
     #[must_use]
     pub fn new(
         contract: &Contract,
         plan: Plan,
         surroundings: Surroundings,
         termination: Termination,
+        mask: &Mask,
     ) -> Self {
         Self {
             plan,
@@ -57,6 +70,11 @@ impl Settings {
             start_timeout: contract.own.start_timeout,
             stop_timeout: contract.own.stop_timeout,
             grace_period: contract.own.grace_period,
+            liveness_grace_period: contract.own.liveness_grace_period,
+            hold_timeout: contract.own.hold_timeout,
+            post_start_timeout: contract.own.post_start_timeout,
+            state_dir: contract.own.state_dir.clone(),
+            apis: Apis::new(contract, mask),
             surroundings,
             termination,
         }

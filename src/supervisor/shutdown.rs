@@ -1,153 +1,185 @@
-//! The way from the first stop request to the end of PID 1.
+//! The way from the first stop request to the end of PID 1, or back to work.
 //!
-//! A first request drains: the agent is stopped, its runtimes finish their jobs, then server and manager are stopped. A
-//! second one stops everything now, a third one kills. Each level is a future that the next one cuts off; what was begun
-//! before (a stop script, a TERM) is not begun again.
+//! A first request drains, a second one stops everything now, a third one kills. Each level is a future that the next one
+//! cuts off; what was begun before (a stop script, a TERM) is not begun again. What a hook or an operator asked for ends in
+//! the phase `stopped`; only TERM, a failure or a component's end under `JJOBS_INIT_RESTART=exit` ends the container.
 
 use super::{
-    core::{Core, LAST_WORDS},
+    core::{Core, Wish},
+    drain::{DrainEnd, Left, Requests, Stage, counted},
     outcome::{Outcome, Phase, Urgency},
     scripts::Script,
-    unit::{State, StopMode, Unit},
+    stop_request::LAST_WORDS,
+    unit::{State, StopMode},
 };
 use crate::{
+    ledger,
     plan::Component,
     process::procfs::{self, Jvm},
     termination::LastState,
 };
 use rustix::process::{Signal, kill_process};
-use std::{
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{rc::Rc, time::Duration};
 use tokio::{
-    select,
-    time::{sleep, timeout, timeout_at},
+    join, select,
+    task::JoinHandle,
+    time::{sleep, timeout},
 };
 
-/// Runtimes are gone when they were not seen this often in a row …
-const LOOKS: u32 = 3;
-/// … this far apart.
-const LOOK_PAUSE: Duration = Duration::from_secs(1);
-/// How often the log says what is waited for.
-const PROGRESS: Duration = Duration::from_mins(1);
+/// A boot that was asked to end must have ended after this; what is stuck then (a thread on a hung volume) is left behind.
+const BOOT_ENDS_WITHIN: Duration = Duration::from_secs(9);
+/// The last words to hooks and operators may take this long.
+const LAST_ANSWER: Duration = Duration::from_millis(500);
+/// The ledger's last line may take this long; its volume may hang.
+const LAST_NOTE: Duration = Duration::from_secs(1);
 /// At the very end remaining runtimes get TERM and this long.
 const RUNTIME_GRACE: Duration = Duration::from_secs(5);
 /// A stop script's time ends so long before the grace period does: then TERM.
 const BEFORE_DEADLINE: Duration = Duration::from_secs(5);
-/// A JVM that is up has answered by then: the time of one try.
-const ASKED_WITHIN: Duration = Duration::from_secs(3);
 /// After KILL.
 const KILLED_WITHIN: Duration = Duration::from_secs(2);
 
 impl Core {
-    /// Ends everything; returns the exit code.
-    pub(super) async fn shut_down(self: &Rc<Self>) -> u8 {
-        self.close();
+    /// Waits for stop requests and carries them out, until one of them ends the container; returns the exit code.
+    /// `boot` is what is running until then.
+    pub(super) async fn stop_when_asked(self: Rc<Self>, boot: JoinHandle<()>) -> u8 {
+        let mut boot = Some(boot);
+        loop {
+            self.urgency_reaches(Urgency::Drain).await;
+            self.close();
+            let aborted = self.until(|core| core.wish.get() == Some(Wish::Abort));
+            let killed = select! {
+                biased;
+                () = aborted => None,
+                killed = self.stop_everything(&mut boot) => Some(killed),
+            };
+            let Some(killed) = killed else {
+                self.drain_is_over(DrainEnd::Aborted);
+                self.go_on(Wish::Abort);
+                continue;
+            };
+            self.tell_end_of_drain(&killed);
+            if !self.will_end() {
+                self.enter(Phase::Stopped);
+                let hint = "`jjobs-init start all` starts again";
+                tracing::info!(hint, "stopped, waiting for the end of the container");
+            }
+            select! {
+                biased;
+                () = self.until(Self::will_end) => return self.end(killed).await,
+                () = self.until(|core| core.wish.get().is_some()) => {
+                    self.go_on(self.wish.get().unwrap_or(Wish::Reopen));
+                }
+            }
+        }
+    }
+
+    /// Ends the boot, drains, stops; each level of urgency cuts the one before. Returns the runtimes that were killed.
+    async fn stop_everything(self: &Rc<Self>, boot: &mut Option<JoinHandle<()>>) -> Vec<Jvm> {
+        self.end_boot(boot).await;
         select! {
             () = self.drain() => {}
-            () = self.urgency_reaches(Urgency::Now) => tracing::warn!("asked again: skipping the drain"),
+            () = self.urgency_reaches(Urgency::Now) => tracing::warn!(
+                jobs_left = self.jobs_left(),
+                "skipping the drain: stopping everything now"
+            ),
             () = self.until_reserve() => tracing::warn!(
-                jobs_left = self.runtime_count(),
-                hint = "a longer terminationGracePeriodSeconds lets jobs finish",
+                jobs_left = self.jobs_left(),
+                hint = self.hint_to_late_drain(),
                 "the grace period is nearly over: stopping now"
             ),
         }
         self.enter(Phase::Stopping);
-        let killed = select! {
+        self.enter_stage(Stage::StopAll);
+        select! {
             () = self.stop_all() => Vec::new(),
             () = self.urgency_reaches(Urgency::Kill) => {
                 tracing::warn!("asked a third time: killing");
                 self.kill_all().await
             }
-        };
-        self.end(killed).await
-    }
-
-    /// Stops in reverse start order, letting jobs finish.
-    async fn drain(self: &Rc<Self>) {
-        self.enter(Phase::Draining);
-        self.stop_and_wait(Component::Agent).await;
-        self.until_no_runtime().await;
-        self.stop_and_wait(Component::Server).await;
-        self.stop_and_wait(Component::Manager).await;
-    }
-
-    async fn stop_and_wait(self: &Rc<Self>, component: Component) {
-        if self.unit(component, Unit::is_down).unwrap_or(true) {
-            return;
         }
-        let began = Instant::now();
-        self.until_known(component).await;
-        self.stop(component, StopMode::Script(self.stop_patience()));
-        self.until(|core| core.unit(component, Unit::is_down).unwrap_or(true)).await;
-        tracing::info!(%component, elapsed_ms = began.elapsed().as_millis(), "component stopped");
     }
 
-    /// A JVM that somebody else started and that was found a moment ago may have been up for long: it is asked before it is
-    /// stopped as one that never was.
-    async fn until_known(&self, component: Component) {
-        let found = self.unit(component, |unit| match unit.state {
-            State::Running { up: None, ours: false, since, .. } => Some(since),
-            _ => None,
-        });
-        let Some(since) = found.flatten() else { return };
-        let known = self.until(|core| {
-            core.unit(component, |unit| matches!(unit.state, State::Running { up: None, .. }))
-                != Some(true)
-        });
-        let _ = timeout_at((since + ASKED_WITHIN).into(), known).await;
-    }
-
-    /// Waits until no runtime is left: several looks in a row, because the next runtime may just be starting.
-    async fn until_no_runtime(self: &Rc<Self>) {
-        if !self.settings.plan.installed.contains(&Component::Agent) {
-            return;
+    /// What was waited for when the time was over: jobs, or a server that did not say what it works on.
+    fn hint_to_late_drain(&self) -> &'static str {
+        if self.requests.get().is_unknown && self.runtime_count() == 0 {
+            "the server did not say what it works on, and a longer grace period changes nothing of that: see above why"
+        } else {
+            "a longer terminationGracePeriodSeconds lets jobs finish"
         }
-        let began = Instant::now();
-        let mut said: Option<(Instant, usize)> = None;
-        let mut empty = 0;
-        loop {
-            self.look();
-            let count = self.runtime_count();
-            empty = if count == 0 { empty + 1 } else { 0 };
-            // Where no agent has ever run since we began, no runtime is about to start either.
-            if empty >= LOOKS || (count == 0 && said.is_none() && !self.agent_has_run()) {
-                break;
+    }
+
+    async fn end_boot(&self, boot: &mut Option<JoinHandle<()>>) {
+        let Some(boot) = boot.as_mut().filter(|boot| !boot.is_finished()) else { return };
+        select! {
+            ended = timeout(BOOT_ENDS_WITHIN, boot) => if ended.is_err() {
+                tracing::warn!("a boot step is stuck and is left behind");
+            },
+            () = self.urgency_reaches(Urgency::Kill) => {}
+        }
+    }
+
+    fn tell_end_of_drain(&self, killed: &[Jvm]) {
+        let left = self.left_running(killed);
+        if left.names.is_empty() {
+            let jobs = self.drain_record.borrow().as_ref().map_or(0, |record| record.finished(0));
+            self.drain_is_over(DrainEnd::Finished { jobs });
+        } else {
+            self.drain_is_over(DrainEnd::JobsLeft(left));
+        }
+    }
+
+    /// What still runs though its component was stopped. `killed`: runtimes that are gone already.
+    fn left_running(&self, killed: &[Jvm]) -> Left {
+        let runtimes = self.runtimes.borrow();
+        let alive = runtimes.iter().filter(|runtime| !killed.contains(runtime));
+        let jvms = killed.iter().chain(alive);
+        let mut names: Vec<String> =
+            jvms.map(|jvm| format!("runtime {}", jvm.pid.as_raw_pid())).collect();
+        let requests = self.lost_requests.get().unwrap_or_default();
+        // A job of the agent's is one of the server's requests, too.
+        let jobs = names.len().max(requests);
+        if requests > 0 {
+            names.push(format!("{} of the server", counted(requests, "request")));
+        }
+        Left { jobs, names }
+    }
+
+    /// The stop was taken back, or an operator starts something: work goes on.
+    fn go_on(self: &Rc<Self>, wish: Wish) {
+        self.wish.set(None);
+        self.calm_down();
+        for component in Component::ALL {
+            self.forget_hold(component);
+        }
+        self.requests.set(Requests::default());
+        self.lost_requests.set(None);
+        self.open();
+        self.enter(Phase::Running);
+        match wish {
+            Wish::Reopen => self.forget_asked(),
+            Wish::Abort => {
+                self.forget_asked_soon();
+                self.start_what_was_stopped();
+                for component in Component::ALL {
+                    self.release_again_later(component);
+                }
             }
-            if count > 0
-                && said.is_none_or(|(at, before)| before != count || at.elapsed() >= PROGRESS)
-            {
-                said = Some((Instant::now(), count));
-                tracing::info!(
-                    runtimes = count,
-                    pids = pids(&self.runtimes.borrow()),
-                    elapsed_ms = began.elapsed().as_millis(),
-                    left_ms = self.time_to_reserve().map(|left| left.as_millis()),
-                    "waiting for running jobs"
-                );
-            }
-            sleep(LOOK_PAUSE).await;
         }
-        if said.is_some() {
-            tracing::info!(elapsed_ms = began.elapsed().as_millis(), "all running jobs have ended");
-        }
-    }
-
-    fn agent_has_run(&self) -> bool {
-        self.unit(Component::Agent, |unit| unit.last_end.is_some()) == Some(true)
     }
 
     /// Stops whatever still runs, side by side.
     async fn stop_all(self: &Rc<Self>) {
+        self.ask_before_hurry().await;
         loop {
             // A second JVM of a component, or one that an operator has just started, is found here.
             self.look();
             if self.all_units(|_, unit| unit.is_down()) {
                 return;
             }
+            // Side by side: one that hangs must not use up the time of the others.
+            join!(self.until_known(Component::Server), self.until_known(Component::Manager));
             for component in Component::ALL.into_iter().rev() {
-                self.until_known(component).await;
                 self.stop(component, StopMode::Script(self.stop_patience()));
             }
             self.until(|core| {
@@ -174,47 +206,108 @@ impl Core {
     }
 
     /// The last runtimes get TERM; the last state is told. `killed`: runtimes that are gone already.
-    async fn end(self: &Rc<Self>, killed: Vec<Jvm>) -> u8 {
-        self.look();
-        let mut left = killed;
-        for runtime in self.runtimes.borrow().iter() {
-            if !left.contains(runtime) {
-                left.push(runtime.clone());
-            }
-        }
-        let jobs_left = left.len();
-        if jobs_left > 0 {
-            tracing::error!(jobs_left, pids = pids(&left), "the container ends while jobs run");
-            signal_all(&left, Signal::TERM);
-            let grace = self
-                .time_left()
-                .map_or(RUNTIME_GRACE, |left| left.saturating_sub(LAST_WORDS).min(RUNTIME_GRACE));
-            let gone = async {
-                while self.runtime_count() > 0 {
-                    sleep(Duration::from_millis(100)).await;
-                    self.look();
-                }
-            };
-            select! {
-                _ = timeout(grace, gone) => {}
-                () = self.urgency_reaches(Urgency::Kill) => {}
-            }
+    async fn end(self: &Rc<Self>, mut killed: Vec<Jvm>) -> u8 {
+        killed.extend(self.until_all_down().await);
+        self.let_last_jobs_finish().await;
+        let left = self.left_running(&killed);
+        if !left.names.is_empty() {
+            tracing::error!(
+                jobs_left = left.jobs,
+                left = left.names.join(", "),
+                "the container ends while jobs run"
+            );
+            self.end_runtimes().await;
         }
         self.finish_output().await;
         self.finish_logs();
-        let outcome = self.outcome().unwrap_or(Outcome::Internal);
-        let code = outcome.exit_code(jobs_left > 0);
         self.enter(Phase::Ended);
-        self.settings.termination.write(&LastState { jobs_left, ..self.last_state(Some(code)) });
-        let elapsed_ms = self.stop_began.get().map(|began| began.elapsed().as_millis());
+        self.until_answered().await;
+        self.tell_the_end(left)
+    }
+
+    /// What somebody has started by hand since everything was stopped is drained too, or has got its TERM already. Returns
+    /// the runtimes that were killed.
+    async fn until_all_down(self: &Rc<Self>) -> Vec<Jvm> {
+        self.look();
+        let mut killed = Vec::new();
+        if !self.all_units(|component, _| !self.is_running(component)) {
+            tracing::info!("started by hand since everything was stopped: draining that too");
+            killed = self.stop_everything(&mut None).await;
+        }
+        select! {
+            () = self.until(|core| core.all_units(|_, unit| unit.is_down())) => {}
+            () = self.urgency_reaches(Urgency::Kill) => {}
+        }
+        self.look();
+        killed
+    }
+
+    /// The components are stopped, and that took less than was kept for it: running jobs have the rest of the grace period,
+    /// unless somebody is in a hurry.
+    async fn let_last_jobs_finish(self: &Rc<Self>) {
+        let needed = RUNTIME_GRACE + LAST_WORDS;
+        let has_time = |core: &Self| core.time_left().is_some_and(|left| left > needed);
+        if self.runtime_count() == 0 || !has_time(self) || self.urgency() > Urgency::Drain {
+            return;
+        }
         tracing::info!(
-            exit_code = code,
-            reason = outcome.reason(),
-            jobs_left,
-            elapsed_ms,
-            "container ends"
+            runtimes = self.runtime_count(),
+            left_ms = self.time_left().map(|left| left.as_millis()),
+            "components are stopped, running jobs have the rest of the grace period"
         );
+        let gone = async {
+            while self.runtime_count() > 0 && has_time(self) {
+                sleep(Duration::from_millis(500)).await;
+                self.look();
+            }
+        };
+        select! {
+            () = gone => {}
+            () = self.urgency_reaches(Urgency::Now) => {}
+        }
+    }
+
+    /// TERM to the runtimes, and a moment.
+    async fn end_runtimes(self: &Rc<Self>) {
+        signal_all(&self.runtimes.borrow(), Signal::TERM);
+        let grace = self
+            .time_left()
+            .map_or(RUNTIME_GRACE, |left| left.saturating_sub(LAST_WORDS).min(RUNTIME_GRACE));
+        let gone = async {
+            while self.runtime_count() > 0 {
+                sleep(Duration::from_millis(100)).await;
+                self.look();
+            }
+        };
+        select! {
+            _ = timeout(grace, gone) => {}
+            () = self.urgency_reaches(Urgency::Kill) => {}
+        }
+    }
+
+    /// Writes the end wherever somebody may look for it; returns the exit code.
+    fn tell_the_end(&self, left: Left) -> u8 {
+        let outcome = self.outcome().unwrap_or(Outcome::Internal);
+        let Left { jobs: jobs_left, names: left } = left;
+        let code = outcome.exit_code(jobs_left > 0);
+        let mut reason = self.reason(&outcome);
+        if jobs_left > 0 {
+            reason = format!("{reason}; still running: {}", left.join(", "));
+        }
+        let last =
+            LastState { jobs_left, reason: Some(reason.clone()), ..self.last_state(Some(code)) };
+        self.settings.termination.write(&last);
+        let elapsed_ms = self.stopping_for().map(|elapsed| elapsed.as_millis());
+        tracing::info!(exit_code = code, reason, jobs_left, elapsed_ms, "container ends");
+        self.ledger.note(ledger::Event::End { exit_code: code, reason, jobs_left, left });
+        self.ledger.finish(LAST_NOTE);
         code
+    }
+
+    /// Hooks that wait for the end of the drain are answered before we are gone.
+    async fn until_answered(&self) {
+        let answered = self.until(|core| core.hooks_waiting.get() == 0);
+        let _ = timeout(LAST_ANSWER, answered).await;
     }
 
     /// The last state as the termination message tells it.
@@ -223,38 +316,32 @@ impl Core {
         LastState {
             phase: self.phase().name(),
             exit_code,
-            reason: outcome.as_ref().map(Outcome::reason),
+            reason: outcome.as_ref().map(|outcome| self.reason(outcome)),
             component: outcome.and_then(|outcome| outcome.component()).map(Component::name),
-            jobs_left: self.runtime_count(),
+            jobs_left: self.jobs_left(),
+        }
+    }
+
+    /// Why the container ends, with what is known of the component's own end.
+    fn reason(&self, outcome: &Outcome) -> String {
+        let reason = outcome.reason();
+        match outcome {
+            Outcome::ComponentFailed(component) => match self.last_end_text(*component) {
+                Some(end) => format!("{reason}: {end}"),
+                None => reason,
+            },
+            Outcome::ComponentEnded(component, _) if self.is_out_of_memory(*component) => {
+                format!("{reason} (out of memory)")
+            }
+            _ => reason,
         }
     }
 
     /// How long a stop script may take: `STOP_TIMEOUT`, cut to what is left of the grace period.
-    fn stop_patience(&self) -> Duration {
+    pub(super) fn stop_patience(&self) -> Duration {
         let patience = self.settings.stop_timeout;
         self.time_left().map_or(patience, |left| patience.min(left.saturating_sub(BEFORE_DEADLINE)))
     }
-
-    fn time_left(&self) -> Option<Duration> {
-        let deadline = self.asked.get()? + self.settings.grace_period?;
-        Some(deadline.saturating_duration_since(Instant::now()))
-    }
-
-    fn time_to_reserve(&self) -> Option<Duration> {
-        Some(self.time_left()?.saturating_sub(reserve(self.settings.grace_period?)))
-    }
-
-    /// Waits until what is left of the grace period is needed for stopping; for ever if there is no limit.
-    async fn until_reserve(&self) {
-        // A stop of our own has no limit until somebody outside asks too.
-        self.until(|core| core.time_to_reserve().is_some()).await;
-        sleep(self.time_to_reserve().unwrap_or_default()).await;
-    }
-}
-
-/// What of a grace period is kept for stopping JVMs: a quarter, at least 10 s, at most 120 s, never over half.
-fn reserve(grace: Duration) -> Duration {
-    (grace / 4).clamp(Duration::from_secs(10), Duration::from_mins(2)).min(grace / 2)
 }
 
 fn signal_all(jvms: &[Jvm], signal: Signal) {
@@ -262,23 +349,6 @@ fn signal_all(jvms: &[Jvm], signal: Signal) {
         // Looked at a moment before; the start time tells a pid that was given away since.
         if procfs::started(jvm.pid) == Some(jvm.started) {
             let _ = kill_process(jvm.pid, signal);
-        }
-    }
-}
-
-fn pids(jvms: &[Jvm]) -> String {
-    jvms.iter().map(|jvm| jvm.pid.as_raw_pid().to_string()).collect::<Vec<_>>().join(",")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_reserve_is_a_quarter_within_its_bounds() {
-        let cases = [(36_000, 120), (200, 50), (30, 10), (16, 8), (4, 2)];
-        for (grace, wanted) in cases {
-            assert_eq!(reserve(Duration::from_secs(grace)), Duration::from_secs(wanted), "{grace}");
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{
     core::Core,
-    outcome::Phase,
-    unit::{Event, State, Unit},
+    outcome::{Phase, Urgency},
+    unit::{Event, Intent, State, Unit},
 };
 use crate::{
     jjobs::web::{Url, Web},
@@ -20,34 +20,79 @@ use tokio::time::{sleep, timeout_at};
 const MANAGER_HEAD_START: Duration = Duration::from_secs(10);
 
 impl Core {
-    /// Starts what boot starts, in order, and waits until all are up (or have had their time).
-    pub(super) async fn start_all(self: &Rc<Self>) {
+    /// Starts what boot starts, and waits until all of it is up or will not come up.
+    pub(super) async fn start_what_boot_starts(self: &Rc<Self>) {
         self.enter(Phase::Starting);
+        let starts = self.settings.plan.starts.clone();
+        self.start_in_order(&starts, Event::Start).await;
+        self.until(|core| starts.iter().all(|component| core.is_started(*component))).await;
+        let up: Vec<&str> = starts
+            .iter()
+            .filter(|component| self.unit(**component, Unit::is_up) == Some(true))
+            .map(|component| component.name())
+            .collect();
+        if !up.is_empty() {
+            let elapsed_ms = self.began.elapsed().as_millis();
+            let components = up.join(",");
+            if up.len() == starts.len() {
+                tracing::info!(components, elapsed_ms, "all up");
+            } else {
+                tracing::warn!(components, elapsed_ms, "not all are up");
+            }
+        }
+        self.enter(Phase::Running);
+    }
+
+    /// Starts these, each when the one before it is up or has had its time. `event`: on whose behalf.
+    pub(super) async fn start_in_order(self: &Rc<Self>, components: &[Component], event: Event) {
         let mut previous: Option<(Component, Instant)> = None;
-        for component in self.settings.plan.starts.clone() {
+        for component in components.iter().copied() {
             if let Some((before, started)) = previous {
                 let limit = match before {
                     Component::Manager => MANAGER_HEAD_START,
                     Component::Server | Component::Agent => self.settings.start_timeout,
                 };
-                let up = self.until(|core| core.unit(before, Unit::is_up) == Some(true));
+                let started_up = self.until(|core| core.is_started(before));
                 // Over time: the next one is started all the same.
-                let _ = timeout_at((started + limit).into(), up).await;
+                let _ = timeout_at((started + limit).into(), started_up).await;
             }
             previous = Some((component, Instant::now()));
-            self.apply(component, Event::Start);
+            self.apply(component, event);
         }
-        let starts = self.settings.plan.starts.clone();
-        self.until(|core| {
-            starts.iter().all(|component| core.unit(*component, Unit::is_up) == Some(true))
-        })
-        .await;
-        if !starts.is_empty() {
-            let components: Vec<&str> = starts.iter().map(|component| component.name()).collect();
-            let elapsed_ms = self.began.elapsed().as_millis();
-            tracing::info!(components = components.join(","), elapsed_ms, "all up");
+    }
+
+    /// Whether there is nothing to wait for any more: it answers, or it was up and nobody will start it again, or an
+    /// operator keeps it down.
+    pub(super) fn is_started(&self, component: Component) -> bool {
+        self.unit(component, |unit| {
+            unit.is_up()
+                || (unit.is_down() && (unit.intent == Intent::SetAside || !unit.is_not_started()))
+        }) != Some(false)
+    }
+
+    /// Starts again what a stop that was taken back has stopped.
+    pub(super) fn start_what_was_stopped(self: &Rc<Self>) {
+        let stopped = self.drain_record.borrow().as_ref().map(|record| record.interrupted.clone());
+        let stopped = stopped.unwrap_or_default();
+        for component in &stopped {
+            self.release_soon(*component);
         }
-        self.enter(Phase::Running);
+        let core = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let start_again = async {
+                core.until(|core| {
+                    stopped
+                        .iter()
+                        .all(|component| core.is_running(*component) || core.is_down(*component))
+                })
+                .await;
+                core.start_in_order(&stopped, Event::Start).await;
+            };
+            tokio::select! {
+                () = start_again => {}
+                () = core.urgency_reaches(Urgency::Drain) => {}
+            }
+        });
     }
 
     /// Asks a component that has just been found until it answers.
@@ -98,7 +143,7 @@ impl Core {
         ) == Some(true)
     }
 
-    fn web_url(&self, component: Component) -> Option<Url> {
+    pub(super) fn web_url(&self, component: Component) -> Option<Url> {
         match component {
             Component::Manager => Some(Url::manager(self.settings.manager_web)),
             Component::Server => Some(Url::server(self.settings.server_web)),

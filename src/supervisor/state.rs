@@ -46,6 +46,17 @@ pub enum State {
     Failed,
 }
 
+/// Whether a component is meant to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Nobody here said so: if it runs, somebody started it by hand.
+    None,
+    /// Boot or `start` wants it to run: only then it is ours to restart.
+    Run,
+    /// An operator has stopped it: boot does not start it, and that it is down is as it should be.
+    SetAside,
+}
+
 /// Why a component is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Down {
@@ -111,8 +122,16 @@ pub enum StopMode {
 /// What happens to a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Boot, an operator or the end of a back-off wants it to run.
+    /// Boot or the end of a back-off wants it to run.
     Start,
+    /// An operator wants it to run.
+    StartByHand,
+    /// An operator wants it to be down; its stop follows.
+    SetAside,
+    /// A drain has cut off an operator's restart: it is meant to run after all.
+    StillWanted,
+    /// Its JVM was told to end when its jobs are done.
+    ToldToEnd,
     /// Its start script runs.
     ScriptStarted,
     /// Its start script ended (or could not be started).

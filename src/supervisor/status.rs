@@ -1,11 +1,8 @@
 //! The status as SIGUSR1 writes it to the log.
 
-use super::{
-    core::Core,
-    unit::{State, Unit},
-};
+use super::core::Core;
 use rustix::process::Pid;
-use std::{rc::Rc, time::Instant};
+use std::rc::Rc;
 
 impl Core {
     /// Writes what PID 1 knows to the log, a line each.
@@ -23,20 +20,12 @@ impl Core {
                     %component,
                     state = unit.state_name(),
                     pid = unit.pid().map(Pid::as_raw_pid),
-                    since_ms = since(unit).map(|since| since.elapsed().as_millis()),
+                    since_ms = unit.since().elapsed().as_millis(),
                     restarts = unit.restarts.total(),
-                    last_end = unit.last_end.map(|end| end.to_string()),
+                    last_end = self.last_end_text(*component),
                     "status"
                 );
             });
         }
-    }
-}
-
-fn since(unit: &Unit) -> Option<Instant> {
-    match unit.state {
-        State::Running { up, since, .. } => Some(up.unwrap_or(since)),
-        State::Starting { since, .. } => Some(since),
-        _ => None,
     }
 }

@@ -10,8 +10,14 @@
 //!   └──────Ended────── Stopping ◀──Stop────┘
 //! ```
 
-pub use super::state::{Action, Down, Event, Stage, State, StopMode};
+pub use super::state::{Action, Down, Event, Intent, Stage, State, StopMode};
 
+#[path = "unit_stop.rs"]
+mod stop;
+#[path = "unit_view.rs"]
+mod view;
+
+use self::stop::{NEVER_UP_TERM_TO_KILL, SCRIPT_LEAVES, TERM_TO_KILL};
 use super::restart::{Restarts, Verdict};
 use crate::{contract::RestartPolicy, process::ProcessEnd};
 use rustix::process::Pid;
@@ -19,16 +25,6 @@ use std::time::{Duration, Instant};
 
 /// After its start script has ended, a JVM must show up within this time.
 pub const JVM_APPEARS: Duration = Duration::from_secs(10);
-/// A stop script that has ended may leave its JVM this long to follow.
-const AFTER_STOP_SCRIPT: Duration = Duration::from_secs(5);
-/// From TERM to KILL in an orderly stop.
-const TERM_TO_KILL: Duration = Duration::from_secs(10);
-/// From TERM to KILL for a component that was never up.
-const NEVER_UP_TERM_TO_KILL: Duration = Duration::from_secs(5);
-/// A script that has just ended may have left a JVM that is not one yet: a shell between its fork and its exec.
-const SCRIPT_LEAVES: Duration = Duration::from_secs(2);
-/// How long a killed process may take to vanish before we stop waiting (uninterruptible I/O).
-const AFTER_KILL: Duration = Duration::from_secs(10);
 
 /// What a unit must know of the contract.
 #[derive(Clone, Copy, Debug)]
@@ -44,10 +40,16 @@ pub struct Policy {
 pub struct Unit {
     /// What it is doing.
     pub state: State,
-    /// Whether boot or `start` started it: only then it is ours to restart.
-    pub wanted: bool,
-    /// How it ended last.
+    /// Whether it is meant to run.
+    pub intent: Intent,
+    /// Its JVM was told to end by itself when its jobs are done (a held agent).
+    pub told_to_end: bool,
+    /// How its JVM ended last.
     pub last_end: Option<ProcessEnd>,
+    /// How its start script ended, as long as that has brought no JVM.
+    pub script_end: Option<ProcessEnd>,
+    /// An operator's `stop` waits for its last requests: it runs, and soon will not.
+    pub leaving: bool,
     /// Its unasked ends.
     pub restarts: Restarts,
     /// No new start: the container is being drained or stopped.
@@ -56,37 +58,58 @@ pub struct Unit {
     pub deadline: Option<Instant>,
     /// A process that did not even end by KILL: it is not taken for the component again.
     pub given_up: Option<Pid>,
+    /// When the state's name last changed.
+    since: Instant,
     policy: Policy,
 }
 
 impl Unit {
-    /// A component that nobody has started.
+    /// A component that nobody has started by `now`.
     #[must_use]
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: Policy, now: Instant) -> Self {
         Self {
             state: State::Down(Down::NotStarted),
-            wanted: false,
+            intent: Intent::None,
+            told_to_end: false,
             last_end: None,
+            script_end: None,
+            leaving: false,
             restarts: Restarts::default(),
             closing: false,
             deadline: None,
             given_up: None,
+            since: now,
             policy,
         }
     }
 
     /// From here on it is not started any more, not even if it was waiting for that.
-    pub fn close(&mut self) {
+    pub fn close(&mut self, now: Instant) {
         self.closing = true;
         if matches!(self.state, State::Backoff { .. }) {
             self.state = State::Down(Down::Asked);
+            self.since = now;
         }
     }
 
     /// Takes an event that happens at `now`; returns what is to be done.
     pub fn on(&mut self, event: Event, now: Instant) -> Vec<Action> {
+        let before = self.state_name();
+        let actions = self.take(event, now);
+        if self.state_name() != before {
+            self.since = now;
+        }
+        actions
+    }
+
+    fn take(&mut self, event: Event, now: Instant) -> Vec<Action> {
         match event {
+            Event::Start if self.intent == Intent::SetAside => Vec::new(),
             Event::Start => self.start(now),
+            Event::StartByHand => self.start_by_hand(now),
+            Event::SetAside => self.set_aside(),
+            Event::StillWanted => self.still_wanted(),
+            Event::ToldToEnd => self.told_to_end(),
             Event::ScriptStarted => self.script_started(),
             Event::ScriptEnded(end) => self.script_ended(end, now),
             Event::Found(pid) => self.found(pid, now),
@@ -104,17 +127,49 @@ impl Unit {
         }
         match self.state {
             State::Down(_) | State::Backoff { .. } | State::Failed => {
-                self.wanted = true;
+                self.intent = Intent::Run;
+                self.script_end = None;
                 self.state = State::Starting { since: now, scripted: false, script_ended: None };
                 vec![Action::RunStartScript]
             }
             State::Running { .. } => {
                 // Found before boot came to it: from now on it is ours to keep.
-                self.wanted = true;
+                self.intent = Intent::Run;
                 Vec::new()
             }
             State::Starting { .. } | State::Stopping { .. } => Vec::new(),
         }
+    }
+
+    /// An operator's `start`: what happened before does not count any more.
+    fn start_by_hand(&mut self, now: Instant) -> Vec<Action> {
+        self.intent = Intent::Run;
+        self.leaving = false;
+        self.restarts.forget();
+        self.start(now)
+    }
+
+    /// An operator's `stop` begins.
+    fn set_aside(&mut self) -> Vec<Action> {
+        self.intent = Intent::SetAside;
+        self.leaving = matches!(self.state, State::Running { .. });
+        if matches!(self.state, State::Down(_) | State::Backoff { .. }) {
+            self.state = State::Down(Down::Asked);
+        }
+        Vec::new()
+    }
+
+    fn still_wanted(&mut self) -> Vec<Action> {
+        if self.intent == Intent::SetAside {
+            self.intent = Intent::Run;
+            self.leaving = false;
+        }
+        Vec::new()
+    }
+
+    fn told_to_end(&mut self) -> Vec<Action> {
+        self.told_to_end |= matches!(self.state, State::Running { .. });
+        Vec::new()
     }
 
     fn script_started(&mut self) -> Vec<Action> {
@@ -128,11 +183,17 @@ impl Unit {
         match &mut self.state {
             State::Starting { script_ended, .. } if script_ended.is_none() => {
                 *script_ended = Some(now);
-                self.last_end = Some(end);
+                self.script_end = Some(end);
                 vec![Action::Look]
             }
             State::Stopping { pid: None, .. } => {
-                self.state = State::Down(Down::Asked);
+                // It may have come to its end before the signal came to it.
+                let until = now + SCRIPT_LEAVES;
+                self.state = if end.is_success() {
+                    State::Stopping { pid: None, stage: Stage::Term { until } }
+                } else {
+                    State::Down(Down::Asked)
+                };
                 vec![Action::Look]
             }
             _ => Vec::new(),
@@ -144,6 +205,8 @@ impl Unit {
             return Vec::new();
         }
         let running = |ours| State::Running { pid, since: now, up: None, ours };
+        self.told_to_end &= self.pid().is_some();
+        self.script_end = None;
         match self.state {
             State::Starting { scripted, .. } => self.state = running(scripted),
             // A second JVM of a component that we have just stopped, or one started in the middle of the end.
@@ -166,6 +229,7 @@ impl Unit {
 
     fn ended(&mut self, end: ProcessEnd, now: Instant) -> Vec<Action> {
         self.last_end = Some(end);
+        self.leaving = false;
         match self.state {
             State::Running { up, ours, .. } => self.ended_unasked(end, now, Lived { up, ours }),
             State::Stopping { .. } => {
@@ -181,9 +245,18 @@ impl Unit {
     fn ended_unasked(&mut self, end: ProcessEnd, now: Instant, lived: Lived) -> Vec<Action> {
         let by_hand = lived.up.is_some() && matches!(end.shell_code(), Some(0 | 143));
         let not_ours = end == ProcessEnd::Unknown && !lived.ours;
-        if !self.wanted || self.closing || not_ours {
+        if self.intent == Intent::SetAside {
+            self.state = State::Down(Down::Asked);
+            return Vec::new();
+        }
+        if self.intent != Intent::Run || self.closing || not_ours {
             self.state = State::Down(Down::Ended);
             return Vec::new();
+        }
+        if by_hand && self.told_to_end && self.policy.restart != RestartPolicy::Exit {
+            // A drain told it to, and was taken back since.
+            self.state = State::Down(Down::Asked);
+            return self.start(now);
         }
         match self.policy.restart {
             RestartPolicy::Exit => {
@@ -227,7 +300,7 @@ impl Unit {
             RestartPolicy::Never => self.state = State::Down(Down::Ended),
             RestartPolicy::Exit => {
                 self.state = State::Down(Down::Ended);
-                actions.push(Action::EndContainer(match self.last_end {
+                actions.push(Action::EndContainer(match self.script_end {
                     // A script that succeeds without a JVM is no success.
                     None | Some(ProcessEnd::Exited(0)) => ProcessEnd::Exited(1),
                     Some(end) => end,
@@ -235,90 +308,6 @@ impl Unit {
             }
         }
         actions
-    }
-
-    fn stop(&mut self, mode: StopMode, now: Instant) -> Vec<Action> {
-        match self.state {
-            State::Running { pid, up: None, .. } if mode != StopMode::Kill => {
-                self.term(pid, NEVER_UP_TERM_TO_KILL, now)
-            }
-            State::Running { pid, .. } => self.begin_stop(pid, mode, now),
-            State::Starting { script_ended: Some(ended), .. } => {
-                let until = ended + SCRIPT_LEAVES;
-                self.state = if until <= now || mode == StopMode::Kill {
-                    State::Down(Down::Asked)
-                } else {
-                    State::Stopping { pid: None, stage: Stage::Term { until } }
-                };
-                vec![Action::Look]
-            }
-            State::Starting { script_ended: None, .. } => {
-                let until = now + NEVER_UP_TERM_TO_KILL + AFTER_KILL;
-                self.state = State::Stopping { pid: None, stage: Stage::Term { until } };
-                vec![Action::EndStartScript]
-            }
-            State::Backoff { .. } => {
-                self.state = State::Down(Down::Asked);
-                Vec::new()
-            }
-            State::Stopping { pid: Some(pid), stage } => self.hurry(pid, stage, mode, now),
-            State::Stopping { pid: None, .. } | State::Down(_) | State::Failed => Vec::new(),
-        }
-    }
-
-    fn begin_stop(&mut self, pid: Pid, mode: StopMode, now: Instant) -> Vec<Action> {
-        let (stage, action) = match mode {
-            StopMode::Script(patience) => {
-                (Stage::Script { until: now + patience }, Action::RunStopScript)
-            }
-            StopMode::Term => return self.term(pid, TERM_TO_KILL, now),
-            StopMode::Kill => (Stage::Kill { until: now + AFTER_KILL }, Action::Kill(pid)),
-        };
-        self.state = State::Stopping { pid: Some(pid), stage };
-        vec![action]
-    }
-
-    /// KILL follows after `patience`, or earlier where the container's time is over.
-    fn term(&mut self, pid: Pid, patience: Duration, now: Instant) -> Vec<Action> {
-        let until = self.deadline.map_or(now + patience, |deadline| deadline.min(now + patience));
-        self.state = State::Stopping { pid: Some(pid), stage: Stage::Term { until } };
-        vec![Action::Term(pid)]
-    }
-
-    /// A stop that is under way can only become harder.
-    fn hurry(&mut self, pid: Pid, stage: Stage, mode: StopMode, now: Instant) -> Vec<Action> {
-        match (stage, mode) {
-            (Stage::Script { until }, StopMode::Script(patience)) if now + patience < until => {
-                self.state = State::Stopping {
-                    pid: Some(pid),
-                    stage: Stage::Script { until: now + patience },
-                };
-                Vec::new()
-            }
-            (Stage::Script { .. } | Stage::AfterScript { .. }, StopMode::Term)
-            | (
-                Stage::Script { .. } | Stage::AfterScript { .. } | Stage::Term { .. },
-                StopMode::Kill,
-            ) => self.begin_stop(pid, mode, now),
-            _ => Vec::new(),
-        }
-    }
-
-    fn stop_script_ended(&mut self, end: ProcessEnd, now: Instant) -> Vec<Action> {
-        match self.state {
-            State::Stopping { pid: Some(pid), stage: Stage::Script { until } }
-                if end.is_success() =>
-            {
-                let until = until.min(now + AFTER_STOP_SCRIPT);
-                self.state =
-                    State::Stopping { pid: Some(pid), stage: Stage::AfterScript { until } };
-                Vec::new()
-            }
-            State::Stopping { pid: Some(pid), stage: Stage::Script { .. } } => {
-                self.begin_stop(pid, StopMode::Term, now)
-            }
-            _ => Vec::new(),
-        }
     }
 
     fn tick(&mut self, now: Instant) -> Vec<Action> {
@@ -363,44 +352,6 @@ impl Unit {
             State::Backoff { until } => Some(until),
             State::Stopping { stage, .. } => Some(stage.until()),
             State::Down(_) | State::Running { .. } | State::Failed => None,
-        }
-    }
-
-    /// Its JVM, if one is known.
-    #[must_use]
-    pub fn pid(&self) -> Option<Pid> {
-        match self.state {
-            State::Running { pid, .. } | State::Stopping { pid: Some(pid), .. } => Some(pid),
-            _ => None,
-        }
-    }
-
-    /// Whether nothing of it runs and nothing of ours is about to start it.
-    #[must_use]
-    pub fn is_down(&self) -> bool {
-        matches!(self.state, State::Down(_) | State::Failed)
-    }
-
-    /// Whether it answers.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        matches!(self.state, State::Running { up: Some(_), .. })
-    }
-
-    /// The state's name in logs and status. Part of our interface.
-    #[must_use]
-    pub fn state_name(&self) -> &'static str {
-        match self.state {
-            State::Down(Down::NotStarted) => "not started",
-            State::Down(Down::Asked) => "stopped",
-            State::Down(Down::ByHand) => "stopped by hand",
-            State::Down(Down::Ended) => "ended",
-            State::Starting { .. } => "starting",
-            State::Running { up: None, .. } => "running",
-            State::Running { up: Some(_), .. } => "up",
-            State::Backoff { .. } => "waiting for restart",
-            State::Stopping { .. } => "stopping",
-            State::Failed => "failed",
         }
     }
 }

@@ -1,4 +1,7 @@
-use super::*;
+use super::{
+    stop::{AFTER_KILL, AFTER_STOP_SCRIPT},
+    *,
+};
 use proptest::prelude::*;
 
 const STOP: StopMode = StopMode::Script(Duration::from_mins(1));
@@ -8,7 +11,7 @@ fn pid(raw: i32) -> Pid {
 }
 
 fn unit(restart: RestartPolicy) -> Unit {
-    Unit::new(Policy { restart, start_timeout: Duration::from_mins(10) })
+    Unit::new(Policy { restart, start_timeout: Duration::from_mins(10) }, Instant::now())
 }
 
 /// A unit whose JVM 42 was started by us and is up.
@@ -31,6 +34,74 @@ fn a_component_that_crashes_is_started_again_after_a_pause() {
     assert_eq!(unit.on(Event::Ended(ProcessEnd::Exited(1)), now), [Action::WillRestart { delay }]);
     assert_eq!(unit.on(Event::Tick, now + delay / 2), []);
     assert_eq!(unit.on(Event::Tick, now + delay), [Action::RunStartScript]);
+}
+
+#[test]
+fn a_state_is_as_old_as_its_name() {
+    let began = Instant::now();
+    let mut unit = unit(RestartPolicy::OnFailure);
+    let at = |seconds| began + Duration::from_secs(seconds);
+    let steps = [
+        (Event::Start, 1, 1),
+        (Event::ScriptStarted, 2, 1),
+        (Event::ScriptEnded(ProcessEnd::Exited(0)), 3, 1),
+        (Event::Found(pid(42)), 4, 4),
+        (Event::Up, 5, 5),
+        (Event::Up, 6, 5),
+        (Event::Ended(ProcessEnd::Exited(1)), 7, 7),
+    ];
+    for (event, now, since) in steps {
+        unit.on(event, at(now));
+        assert_eq!(unit.since(), at(since), "after {event:?}");
+    }
+    unit.close(at(8));
+    assert_eq!((unit.state_name(), unit.since()), ("stopped", at(8)));
+}
+
+#[test]
+fn a_start_script_that_brings_no_jvm_is_why_it_is_down_and_no_end_of_it() {
+    let now = Instant::now();
+    let mut unit = unit(RestartPolicy::OnFailure);
+    unit.on(Event::Start, now);
+    unit.on(Event::ScriptEnded(ProcessEnd::Exited(0)), now);
+    unit.on(Event::Tick, now + JVM_APPEARS);
+    assert_eq!(unit.why_down().as_deref(), Some("start script: exit code 0"));
+    assert_eq!(unit.last_end, None);
+    unit.on(Event::Start, now);
+    unit.on(Event::Found(pid(42)), now);
+    assert_eq!(unit.why_down(), None);
+    unit.on(Event::Ended(ProcessEnd::Exited(3)), now);
+    assert_eq!(unit.why_down().as_deref(), Some("exit code 3"));
+}
+
+#[test]
+fn an_operators_start_forgets_the_ends_but_not_their_number() {
+    let now = Instant::now();
+    let mut unit = up(RestartPolicy::OnFailure, now);
+    for count in 1..=6 {
+        unit.on(Event::Ended(ProcessEnd::Exited(1)), now);
+        assert!(matches!(unit.state, State::Backoff { .. }), "{count}");
+        unit.on(Event::StartByHand, now);
+        unit.on(Event::Found(pid(42)), now);
+        unit.on(Event::Up, now);
+        assert_eq!(unit.restarts.total(), count);
+    }
+}
+
+#[test]
+fn what_an_operator_stops_is_leaving_until_it_has_ended_or_is_wanted_again() {
+    let now = Instant::now();
+    let mut unit = up(RestartPolicy::OnFailure, now);
+    unit.on(Event::SetAside, now);
+    assert!(unit.leaving && unit.is_up());
+    unit.on(Event::StartByHand, now);
+    assert!(!unit.leaving && unit.is_up());
+    unit.on(Event::SetAside, now);
+    unit.on(Event::Stop(STOP), now);
+    unit.on(Event::Ended(ProcessEnd::Exited(0)), now);
+    // Started by hand afterwards: it is there to stay.
+    unit.on(Event::Found(pid(43)), now);
+    assert!(!unit.leaving);
 }
 
 #[test]
@@ -167,6 +238,19 @@ fn a_jvm_that_appears_while_its_start_is_being_stopped_gets_term() {
 }
 
 #[test]
+fn a_start_script_that_ends_well_while_it_is_being_stopped_may_have_left_a_jvm() {
+    let now = Instant::now();
+    let mut unit = unit(RestartPolicy::OnFailure);
+    unit.on(Event::Start, now);
+    unit.on(Event::Stop(STOP), now);
+    unit.on(Event::ScriptEnded(ProcessEnd::Exited(0)), now);
+    assert!(!unit.is_down());
+    assert_eq!(unit.on(Event::Found(pid(42)), now), [Action::Term(pid(42))]);
+    unit.on(Event::Ended(ProcessEnd::Exited(143)), now);
+    assert!(unit.is_down());
+}
+
+#[test]
 fn restart_exit_ends_the_container_with_the_components_end() {
     let now = Instant::now();
     let mut unit = up(RestartPolicy::Exit, now);
@@ -178,7 +262,7 @@ fn restart_exit_ends_the_container_with_the_components_end() {
 fn nothing_is_started_any_more_while_the_container_closes() {
     let now = Instant::now();
     let mut unit = up(RestartPolicy::OnFailure, now);
-    unit.close();
+    unit.close(Instant::now());
     assert_eq!(unit.on(Event::Ended(ProcessEnd::Exited(1)), now), []);
     assert_eq!(unit.on(Event::Start, now), []);
 }
@@ -188,7 +272,7 @@ fn a_component_that_waits_for_its_restart_is_down_once_the_container_closes() {
     let now = Instant::now();
     let mut unit = up(RestartPolicy::OnFailure, now);
     unit.on(Event::Ended(ProcessEnd::Exited(1)), now);
-    unit.close();
+    unit.close(Instant::now());
     assert!(unit.is_down());
     assert_eq!(unit.deadline(), None, "a deadline in the past would keep the loop awake");
 }
@@ -232,7 +316,7 @@ fn kill_follows_before_the_containers_time_is_over() {
 fn a_process_that_not_even_kill_ends_is_not_adopted_again() {
     let now = Instant::now();
     let mut unit = up(RestartPolicy::OnFailure, now);
-    unit.close();
+    unit.close(Instant::now());
     unit.on(Event::Stop(StopMode::Kill), now);
     assert_eq!(unit.on(Event::Tick, now + AFTER_KILL), [Action::GiveUp(pid(42))]);
     assert_eq!(unit.on(Event::Found(pid(42)), now), []);
@@ -270,7 +354,7 @@ proptest! {
             unit.on(event, now);
             now += Duration::from_millis(700);
         }
-        unit.close();
+        unit.close(Instant::now());
         unit.on(Event::Stop(STOP), now);
         for _ in 0..10 {
             now += Duration::from_secs(601);

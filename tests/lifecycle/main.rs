@@ -7,6 +7,7 @@
 mod adoption;
 mod console;
 mod logs;
+mod oom;
 mod pid1;
 mod restart;
 mod start;

@@ -3,6 +3,7 @@
 
 use jjobs_harness::{Container, ContainerBuilder, ProcessInfo, Signal, Vendor, within};
 use std::{
+    io,
     net::TcpListener,
     ops::{Deref, DerefMut},
     time::{Duration, Instant},
@@ -34,7 +35,7 @@ pub(crate) fn kind(kind: &str, vendor: Vendor) -> ContainerBuilder {
 /// A running container and its meta DB.
 pub(crate) struct Life {
     container: Container,
-    _db: TcpListener,
+    _db: Option<TcpListener>,
 }
 
 impl Deref for Life {
@@ -53,10 +54,7 @@ impl DerefMut for Life {
 
 /// Boots it; `None` where this machine allows no namespaces.
 pub(crate) fn boot(builder: ContainerBuilder) -> Option<Life> {
-    let mut container = builder.prepare()?;
-    let db = container.listen(7432).unwrap();
-    container.start();
-    Some(Life { container, _db: db })
+    Life::boot_after(builder, || Ok(()))
 }
 
 /// Boots it and waits until all that boot starts is up.
@@ -74,6 +72,24 @@ pub(crate) fn manual(builder: ContainerBuilder) -> Option<Life> {
 }
 
 impl Life {
+    /// Boots it after `prepare` was run by the thread that PID 1 inherits from.
+    pub(crate) fn boot_after(
+        builder: ContainerBuilder,
+        prepare: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> Option<Self> {
+        let mut container = builder.prepare()?;
+        let db = container.listen(7432).unwrap();
+        container.inside(prepare).unwrap();
+        container.start();
+        Some(Self { container, _db: Some(db) })
+    }
+
+    /// One that needs no meta DB.
+    #[allow(dead_code, reason = "only the drain's tests have an agent of its own")]
+    pub(crate) fn alone(container: Container) -> Self {
+        Self { container, _db: None }
+    }
+
     /// As the container's own, with our questions.
     #[track_caller]
     pub(crate) fn eventually(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {

@@ -107,6 +107,8 @@ pub enum Notice {
         /// Why.
         error: String,
     },
+    /// A log file that was not there before: a job may have begun. May be told for one that is not new.
+    Appeared,
     /// The follower has ended: all that it could read is queued.
     Finished,
 }
@@ -132,6 +134,7 @@ impl Notice {
             Self::Unreadable { path, error } => {
                 tracing::warn!(path = %path.display(), error, "cannot read log, will try again");
             }
+            Self::Appeared => tracing::trace!("a log file has appeared"),
             Self::Finished => tracing::debug!("log following finished"),
         }
     }

@@ -36,6 +36,8 @@ pub(super) enum Reason {
 pub(super) struct Events {
     /// Folders came or went, or events were lost: everything must be looked at.
     pub(super) is_survey_due: bool,
+    /// A name has come that was not there before.
+    pub(super) has_new_name: bool,
     /// Names in day folders, with their label.
     pub(super) names: BTreeMap<PathBuf, Arc<str>>,
 }
@@ -176,6 +178,7 @@ fn note(events: &mut Events, folder: Option<&Folder>, mask: EventMask, name: Opt
             Reason::Root => events.is_survey_due |= is_folder,
             Reason::Day(label) => {
                 if !is_folder {
+                    events.has_new_name |= mask.intersects(EventMask::CREATE | EventMask::MOVED_TO);
                     events.names.insert(folder.path.join(name), Arc::clone(label));
                 }
             }

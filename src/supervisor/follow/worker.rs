@@ -80,6 +80,9 @@ impl Worker {
                 .filter(|(path, _)| self.files.is_of_interest(path))
                 .map(|(path, label)| Hint { path, label, start: Start::Beginning })
                 .collect::<Vec<_>>();
+            if events.has_new_name || events.is_survey_due {
+                (self.settings.notify)(Notice::Appeared);
+            }
             if !hints.is_empty() {
                 self.settle(hints);
             }
