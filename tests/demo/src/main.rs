@@ -1,5 +1,6 @@
 //! The main job, for real and to be looked at: a simulated J-Jobs of kind F boots under `jjobs-init` as PID 1
-//! of fresh namespaces, its web ports are asked, it is stopped by SIGTERM, and what took how long is shown.
+//! of fresh namespaces, jobs run, its probes are asked, it is drained by preStop while they run, stopped by SIGTERM, and what
+//! took how long is shown.
 //!
 //! Nothing here sleeps for a fixed time: each row of the timeline is a moment at which something was seen, in
 //! the container's log or by looking at its processes and ports every 10 ms.
@@ -9,6 +10,7 @@
 mod fold;
 mod scene;
 mod timeline;
+mod work;
 
 use jjobs_harness::{Container, Vendor};
 use scene::Scene;
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         .hostname("jjobs-0")
         .env("INSTALL_KIND", "F")
         .env("ON_BOOT", "yes")
+        .env("API_PRIVATE_TOKEN", "a token of the demo")
         .envs(PACE)
         .env("CUSTOM_COMMAND", "echo \"custom command: user $(id -un), host $(uname -n)\"")
         .prepare();

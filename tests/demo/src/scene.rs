@@ -3,6 +3,7 @@
 use crate::{
     fold::Fold,
     timeline::{Timeline, covered, field},
+    work::account,
 };
 use jjobs_harness::{Container, Line, Signal, within};
 use std::time::{Duration, Instant};
@@ -58,8 +59,17 @@ impl Component {
     }
 }
 
+/// The moments that divide the life, since PID 1's start.
+#[derive(Clone, Copy)]
+struct Moments {
+    up: Duration,
+    drain: Duration,
+    stop: Duration,
+    end: Duration,
+}
+
 pub(crate) struct Scene {
-    container: Container,
+    pub(crate) container: Container,
     began: Instant,
     components: [Component; 3],
     shown: usize,
@@ -67,6 +77,8 @@ pub(crate) struct Scene {
     says_all_up: bool,
     /// The steps of the boot as the log tells them: name, begin, end.
     steps: Vec<(String, Duration, Duration)>,
+    /// What the drain waited for, as the log tells it.
+    waits: Vec<(&'static str, Duration, Duration)>,
 }
 
 impl Scene {
@@ -79,6 +91,7 @@ impl Scene {
             fold: Fold::default(),
             says_all_up: false,
             steps: Vec::new(),
+            waits: Vec::new(),
         }
     }
 
@@ -95,7 +108,19 @@ impl Scene {
         self.show_processes();
         self.ask_web_ports()?;
 
-        title("Stop: SIGTERM to PID 1, as the kubelet sends it");
+        title("At work: six jobs on agent and server, and what the probes say");
+        self.put_to_work()?;
+        self.probe()?;
+
+        title("Drain: preStop, called as the kubelet does it, while the jobs run");
+        let drain = self.now();
+        let drained = self.drain();
+        self.show_rest();
+        drained?;
+        // Counted here: what has not ended by now would be lost.
+        let count = self.count();
+
+        title("Stop: SIGTERM to PID 1, as the kubelet sends it when preStop has returned");
         let stop = self.now();
         self.container.signal(Signal::SIGTERM);
         let stopped = self.stop();
@@ -107,8 +132,9 @@ impl Scene {
         );
 
         title("What took how long, in seconds since PID 1 started");
-        print!("{}", self.timeline(up, stop, end).table());
-        self.sum_up(up, end.saturating_sub(stop));
+        print!("{}", self.timeline(Moments { up, drain, stop, end }).table());
+        self.sum_up(up, stop.saturating_sub(drain), end.saturating_sub(stop));
+        account(&count)?;
         if code == 0 {
             Ok(())
         } else {
@@ -174,7 +200,7 @@ impl Scene {
     }
 
     /// One look at log, processes and ports.
-    fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         self.show_new_lines();
         let processes = self.container.processes();
         let now = self.now();
@@ -222,6 +248,12 @@ impl Scene {
         {
             self.steps.push((step.to_owned(), at.saturating_sub(Duration::from_millis(took)), at));
         }
+        if line.text.contains("all running jobs have ended")
+            && let Some(Ok(took)) = field(&line.text, "elapsed_ms").map(str::parse)
+        {
+            let from = at.saturating_sub(Duration::from_millis(took));
+            self.waits.push(("the agent's jobs finish", from, at));
+        }
         let name = field(&line.text, "component");
         let Some(component) = self.components.iter_mut().find(|one| Some(one.name) == name) else {
             return;
@@ -234,7 +266,7 @@ impl Scene {
     }
 
     /// What is still held back, before a new part begins.
-    fn show_rest(&mut self) {
+    pub(crate) fn show_rest(&mut self) {
         self.show_new_lines();
         for text in self.fold.unfold() {
             println!("  {text}");
@@ -276,7 +308,8 @@ impl Scene {
         Ok(())
     }
 
-    fn timeline(&self, up: Duration, stop: Duration, end: Duration) -> Timeline {
+    fn timeline(&self, moments: Moments) -> Timeline {
+        let Moments { up, drain, stop, end } = moments;
         let mut timeline = Timeline::default();
         timeline.moment("PID 1 starts", Duration::ZERO);
         for (step, from, to) in &self.steps {
@@ -296,12 +329,16 @@ impl Scene {
             }
         }
         timeline.moment("all up", up);
+        timeline.span("drain: held, jobs finish, all stopped", drain, stop);
+        for (what, from, to) in &self.waits {
+            timeline.span(*what, *from, *to);
+        }
         timeline.moment("SIGTERM", stop);
         timeline.moment("PID 1 ends", end);
         timeline
     }
 
-    fn sum_up(&self, up: Duration, stopped: Duration) {
+    fn sum_up(&self, up: Duration, drained: Duration, stopped: Duration) {
         // From the JVM's first sight, so what its start script takes counts as ours: rather too much than too little.
         let own = |one: &Component| Some((one.process?, one.up?));
         let mut vendor: Vec<(Duration, Duration)> =
@@ -319,10 +356,11 @@ impl Scene {
             vendor.as_secs_f64(),
             up.saturating_sub(vendor).as_secs_f64()
         );
+        println!("From preStop's call to its return: {:.2} s.", drained.as_secs_f64());
         println!("From SIGTERM to PID 1's end: {:.2} s.", stopped.as_secs_f64());
     }
 }
 
-fn title(text: &str) {
+pub(crate) fn title(text: &str) {
     println!("\n== {text}\n");
 }
