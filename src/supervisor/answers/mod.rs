@@ -30,14 +30,21 @@ pub(super) async fn respond(core: Rc<Core>, request: Request, progress: Progress
         Request::Status => status::status(&core, &progress).await,
         Request::PreStop => hooks::pre_stop(&core, &progress).await,
         Request::PostStart => hooks::post_start(&core, &progress).await,
-        Request::Start { target } => verbs::start(&core, target, &progress).await,
-        Request::Stop { target, now } => verbs::stop(&core, (target, now), &progress).await,
-        Request::Restart { target, now } => verbs::restart(&core, (target, now), &progress).await,
+        Request::Start { target } => said(verbs::start(&core, target, &progress).await),
+        Request::Stop { target, now } => said(verbs::stop(&core, (target, now), &progress).await),
+        Request::Restart { target, now } => {
+            said(verbs::restart(&core, (target, now), &progress).await)
+        }
         Request::Drain => drain::drain(&core, &progress).await,
         Request::DrainStatus => drain::status(&core),
         Request::DrainAbort => drain::abort(&core).await,
         Request::DrainForce => drain::force(&core, &progress).await,
     }
+}
+
+/// A refusal is an answer like any other.
+fn said(answer: Result<Done, Done>) -> Done {
+    answer.unwrap_or_else(|refusal| refusal)
 }
 
 fn yes(text: impl Into<String>) -> Done {

@@ -1,6 +1,7 @@
 //! The operator's `start`, `stop` and `restart`.
 //!
-//! A verb goes on if its client leaves, and ends when a later one for the same component takes its place, or a drain does.
+//! What refuses a verb is its error. A verb goes on if its client leaves, and ends when a later one for the same component
+//! takes its place, or a drain does.
 
 use super::{no, yes};
 use crate::{
@@ -31,16 +32,15 @@ use tokio::{
 const PROGRESS: Duration = Duration::from_secs(5);
 
 /// Starts components, in start order.
-pub(super) async fn start(core: &Rc<Core>, target: Target, progress: &Progress) -> Done {
-    let components = match core.resolve(target) {
-        Ok(components) => components,
-        Err(done) => return done,
-    };
-    if let Err(done) = core.reopen().await {
-        return done;
-    }
+pub(super) async fn start(
+    core: &Rc<Core>,
+    target: Target,
+    progress: &Progress,
+) -> Result<Done, Done> {
+    let components = core.resolve(target)?;
+    core.reopen().await?;
     tell("start", &components, false);
-    core.in_turn(&components, core.start_by_hand(&components, progress)).await
+    Ok(core.in_turn(&components, core.start_by_hand(&components, progress)).await)
 }
 
 /// Stops components, in reverse start order. `now`: without waiting for a server's requests.
@@ -48,19 +48,14 @@ pub(super) async fn stop(
     core: &Rc<Core>,
     (target, now): (Target, bool),
     progress: &Progress,
-) -> Done {
-    let components = match core.resolve(target) {
-        Ok(components) => components,
-        Err(done) => return done,
-    };
+) -> Result<Done, Done> {
+    let components = core.resolve(target)?;
     if core.phase() == Phase::Stopped {
-        return yes("already drained and stopped");
+        return Ok(yes("already drained and stopped"));
     }
-    if let Err(done) = core.is_free() {
-        return done;
-    }
+    core.is_free()?;
     tell("stop", &components, now);
-    core.in_turn(&components, core.stop_by_hand(&components, now, progress)).await
+    Ok(core.in_turn(&components, core.stop_by_hand(&components, now, progress)).await)
 }
 
 /// Stops and starts.
@@ -68,14 +63,9 @@ pub(super) async fn restart(
     core: &Rc<Core>,
     (target, now): (Target, bool),
     progress: &Progress,
-) -> Done {
-    let components = match core.resolve(target) {
-        Ok(components) => components,
-        Err(done) => return done,
-    };
-    if let Err(done) = core.reopen().await {
-        return done;
-    }
+) -> Result<Done, Done> {
+    let components = core.resolve(target)?;
+    core.reopen().await?;
     let restart = async {
         let stopped = core.stop_by_hand(&components, now, progress).await;
         if stopped.exit_code != 0 {
@@ -90,7 +80,7 @@ pub(super) async fn restart(
         // Its operator wants it to run: if the drain is taken back, it is started like the others.
         core.keep_wanted(&components);
     }
-    done
+    Ok(done)
 }
 
 impl Core {
