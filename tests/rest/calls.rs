@@ -1,6 +1,6 @@
 //! What is asked, word by word, and how connections are used.
 
-use crate::support::{Asked, Server, TOKEN, Then, head, reply, wait};
+use crate::support::{Asked, Client, Server, TOKEN, Then, head, reply, wait};
 use jjobs_init::jjobs::api::{Api, Scheme};
 use std::{
     io::Write,

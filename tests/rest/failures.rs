@@ -1,6 +1,6 @@
 //! What is said of a call that failed, and how long it may take.
 
-use crate::support::{Server, TOKEN, Then, head, reply, wait};
+use crate::support::{Client, Server, TOKEN, Then, head, reply, wait};
 use jjobs_init::jjobs::{
     api::{Api, Scheme},
     error::{ApiError, Failure, FailureKind},

@@ -1,6 +1,6 @@
 //! http or https: finding out which, and whom to trust.
 
-use crate::support::{Asked, Ca, ReadWrite, Server, Then, reply, server_config, wait};
+use crate::support::{Asked, Ca, Client, ReadWrite, Server, Then, reply, server_config, wait};
 use jjobs_init::jjobs::{
     api::{Api, Scheme},
     error::{Failure, FailureKind},

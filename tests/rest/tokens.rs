@@ -1,6 +1,6 @@
 //! The token: where it comes from, and where it never goes.
 
-use crate::support::{Server, TOKEN, wait};
+use crate::support::{Client, Server, TOKEN, wait};
 use jjobs_init::{
     contract::{TokenSource, secret::Secret},
     jjobs::{

@@ -206,6 +206,13 @@ impl ContainerBuilder {
         self
     }
 
+    /// Shares the network of this machine.
+    #[must_use]
+    pub fn host_network(mut self) -> Self {
+        self.network = Some("/proc/self/ns/net".into());
+        self
+    }
+
     pub(crate) fn plugged_in(mut self, plug: Plug) -> Self {
         self.plug = Some(plug);
         self

@@ -93,6 +93,19 @@ pub struct Board {
     pub is_held: bool,
     /// Every agent that it knows, by name.
     pub agents: BTreeMap<String, AgentBoard>,
+    /// Every server that it knows, itself included, by number.
+    pub servers: BTreeMap<u64, ServerBoard>,
+}
+
+/// What a server knows of one server.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ServerBoard {
+    /// Whether it is held.
+    pub is_held: bool,
+    /// Whether it has been heard of lately.
+    pub is_alive: bool,
+    /// The requests that it works on itself.
+    pub own: Vec<String>,
 }
 
 /// What a server knows of one agent.
@@ -127,6 +140,23 @@ impl Board {
             agents: agents
                 .map(|(name, agent)| (name.clone(), AgentBoard::from_json(agent)))
                 .collect(),
+            servers: board["servers"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter_map(|(id, server)| Some((id.parse().ok()?, ServerBoard::from_json(server))))
+                .collect(),
+        }
+    }
+}
+
+impl ServerBoard {
+    fn from_json(server: &Value) -> Self {
+        let own = server["own"].as_array().into_iter().flatten();
+        Self {
+            is_held: server["held"] == true,
+            is_alive: server["alive"] == true,
+            own: own.filter_map(|job| job["id"].as_str().map(str::to_owned)).collect(),
         }
     }
 }
@@ -153,10 +183,17 @@ impl Cluster {
     /// As [`ContainerBuilder::prepare`] does.
     #[must_use = "None means that nothing was tested"]
     pub fn new(names: &[&str]) -> Option<Self> {
-        let network = Network::new(names)?;
+        Some(Self::on(Network::new(names)?))
+    }
+
+    /// A cluster on that network.
+    ///
+    /// # Panics
+    /// No folder for the ledger can be made.
+    pub fn on(network: Network) -> Self {
         let volume = tempfile::Builder::new().prefix("jjobs-cluster-").tempdir().unwrap();
         fs::set_permissions(volume.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        Some(Self { network, volume })
+        Self { network, volume }
     }
 
     /// Makes it the member of that name.
@@ -201,7 +238,9 @@ impl Cluster {
     /// What the server knows of its jobs; `None` while it does not answer.
     pub fn board(&self, server: &Container) -> Option<Board> {
         let answer = server.http_get(SERVER_PORT, "/sim/jobs").ok()?;
-        Some(Board::from_json(&serde_json::from_str(&answer.body).ok()?))
+        // A server that cannot have its meta DB says 500.
+        let body = Some(&answer.body).filter(|_| answer.status == 200)?;
+        Some(Board::from_json(&serde_json::from_str(body).ok()?))
     }
 
     /// Counts what was recorded so far, by all members.

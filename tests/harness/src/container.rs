@@ -8,11 +8,9 @@ use crate::{
     keeper::Keeper,
     output::{Line, Output, Stream},
     procs::{self, ProcessInfo},
-    within,
+    terminal, within,
 };
 use nix::{
-    fcntl::OFlag,
-    pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt},
     sched::{CloneFlags, setns},
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -131,7 +129,7 @@ impl Container {
         let (child, master) = self
             .keeper
             .run(move |_| {
-                let (master, slave) = open_terminal()?;
+                let (master, slave) = terminal::open()?;
                 let out = slave.try_clone()?;
                 let err = slave.try_clone()?;
                 command.stdin(slave).stdout(out).stderr(err);
@@ -444,17 +442,4 @@ impl Drop for Container {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn open_terminal() -> io::Result<(PtyMaster, File)> {
-    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC)?;
-    grantpt(&master)?;
-    unlockpt(&master)?;
-    // Without O_NOCTTY, Linux would make it the test's own terminal.
-    let slave = nix::fcntl::open(
-        ptsname_r(&master)?.as_str(),
-        OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC,
-        nix::sys::stat::Mode::empty(),
-    )?;
-    Ok((master, File::from(slave)))
 }

@@ -57,26 +57,38 @@
 mod builder;
 mod cluster;
 mod container;
+pub mod engine;
 mod exec;
 mod http;
 mod keeper;
+pub mod kubelet;
+pub mod manifests;
 mod netlink;
 mod network;
 mod output;
+pub mod postgres;
 mod procs;
+mod requirement;
 mod rootfs;
+mod server;
 mod simulator;
+mod terminal;
+mod tls;
 
 pub use self::{
     builder::ContainerBuilder,
-    cluster::{AgentBoard, Board, Cluster, Ledger},
+    cluster::{AgentBoard, Board, Cluster, Ledger, ServerBoard},
     container::Container,
     exec::{ExecChild, ExecOutput},
     http::HttpAnswer,
     network::Network,
     output::{Line, Stream},
+    postgres::Postgres,
     procs::ProcessInfo,
+    requirement::unless_missing,
+    server::{Asked, ReadWrite, Server, Then, response, response_head},
     simulator::{Vendor, simulator_binary},
+    tls::{Ca, server_config},
 };
 pub use nix::sys::signal::Signal;
 

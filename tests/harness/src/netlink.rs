@@ -1,17 +1,23 @@
 //! The few messages of rtnetlink(7) that make and change interfaces.
 
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
+use nix::{
+    errno::Errno,
+    sys::socket::{
+        AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto,
+        socket,
+    },
 };
 use std::{io, net::Ipv4Addr, os::fd::AsRawFd};
 
 const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
 const RTM_NEWADDR: u16 = 20;
 const NLM_F_REQUEST_ACK: u16 = 1 | 4;
 const NLM_F_CREATE_NEW: u16 = 0x400 | 0x200;
 const IFF_UP: u32 = 1;
 
 /// Attributes of an interface (`IFLA_*`), of its kind (`IFLA_INFO_*`, `VETH_INFO_*`) and of an address (`IFA_*`).
+const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
@@ -55,6 +61,11 @@ impl Attributes {
         self.add(IFLA_IFNAME, &[name.as_bytes(), b"\0"].concat())
     }
 
+    /// Its hardware address.
+    pub(crate) fn hardware(self, address: [u8; 6]) -> Self {
+        self.add(IFLA_ADDRESS, &address)
+    }
+
     /// The bridge that it is a port of.
     pub(crate) fn master(self, index: i32) -> Self {
         self.add(IFLA_MASTER, &index.to_ne_bytes())
@@ -93,6 +104,15 @@ impl Attributes {
 pub(crate) fn change_link(link: Link, attributes: &Attributes) -> io::Result<()> {
     let flags = if link.is_new { NLM_F_CREATE_NEW } else { 0 };
     ask(RTM_NEWLINK, flags, &link.with(attributes))
+}
+
+/// Takes an interface away, if there is one of that number; of a veth pair both ends go.
+pub(crate) fn delete_link(index: i32) -> io::Result<()> {
+    let link = Link { index, is_up: None, is_new: false };
+    match ask(RTM_DELLINK, 0, &link.with(&Attributes::new())) {
+        Err(error) if error.raw_os_error() == Some(Errno::ENODEV as i32) => Ok(()),
+        result => result,
+    }
 }
 
 pub(crate) fn add_address(index: i32, address: Ipv4Addr, prefix: u8) -> io::Result<()> {

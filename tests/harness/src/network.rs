@@ -6,7 +6,7 @@
 use crate::{
     builder::ContainerBuilder,
     keeper::Keeper,
-    netlink::{Attributes, Link, add_address, change_link},
+    netlink::{Attributes, Link, add_address, change_link, delete_link},
 };
 use std::{
     fs::File,
@@ -24,6 +24,9 @@ const BRIDGE: i32 = 100;
 
 const PREFIX: u8 = 24;
 
+/// What a cluster's DNS puts behind the name of a headless service.
+const DOMAIN: &str = "default.svc.cluster.local";
+
 pub(crate) fn bring_loopback_up() -> io::Result<()> {
     change_link(Link { index: LOOPBACK, is_up: Some(true), is_new: false }, &Attributes::new())
 }
@@ -36,6 +39,8 @@ struct Switch {
     keeper: Keeper,
     /// The first has the address 10.77.0.1, and so on.
     names: Vec<String>,
+    /// Headless services, and the pods behind each.
+    services: Vec<(String, Vec<String>)>,
 }
 
 /// A place in a network.
@@ -51,28 +56,47 @@ impl Network {
     /// # Panics
     /// As [`ContainerBuilder::prepare`] does.
     pub fn new(names: &[&str]) -> Option<Self> {
-        let names = names.iter().map(|name| (*name).to_owned()).collect();
-        crate::builder::unless_forbidden(Self::build(names))
+        Self::with_services(names, &[])
     }
 
-    fn build(names: Vec<String>) -> io::Result<Self> {
+    /// The same with headless services that publish pods whether they are ready or not: `jjobs`, of `jjobs-0` and `jjobs-1`, makes
+    /// `jjobs.default.svc.cluster.local` the name of both addresses and `jjobs-0.jjobs.default.svc.cluster.local` of one;
+    /// `jjobs` and `jjobs-0.jjobs` are short for them.
+    pub fn with_services(names: &[&str], services: &[(&str, &[&str])]) -> Option<Self> {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let services =
+            services.iter().map(|(service, pods)| ((*service).to_owned(), owned(pods))).collect();
+        crate::builder::unless_forbidden(Self::build(owned(names), services))
+    }
+
+    fn build(names: Vec<String>, services: Vec<(String, Vec<String>)>) -> io::Result<Self> {
         let keeper = Keeper::start(None)?;
         keeper.run(|_| {
             let bridge = Link { index: BRIDGE, is_up: Some(true), is_new: true };
             change_link(bridge, &Attributes::new().name("br0").kind("bridge", None))
         })?;
-        Ok(Self(Arc::new(Switch { keeper, names })))
+        Ok(Self(Arc::new(Switch { keeper, names, services })))
     }
 
-    /// The container named so gets its address here, and `/etc/hosts` lines for all names of the network.
+    /// The container named so gets its address here, and `/etc/hosts` lines for all names of the network. When it is gone, another
+    /// one can join under the same name.
     ///
     /// # Panics
     /// The network does not know that name.
     pub fn join(&self, builder: ContainerBuilder, name: &str) -> ContainerBuilder {
         self.number(name);
-        let builder = self.0.names.iter().fold(builder.hostname(name), |builder, name| {
-            builder.host(name, &self.address(name).to_string())
-        });
+        let mut builder = builder.hostname(name);
+        for name in &self.0.names {
+            builder = builder.host(name, &self.address(name).to_string());
+        }
+        for (service, pods) in &self.0.services {
+            for pod in pods {
+                let address = self.address(pod).to_string();
+                for name in [service.clone(), format!("{pod}.{service}")] {
+                    builder = builder.host(&format!("{name}.{DOMAIN} {name}"), &address);
+                }
+            }
+        }
         builder.plugged_in(Plug { network: self.clone(), name: name.to_owned() })
     }
 
@@ -119,8 +143,15 @@ impl Plug {
             File::open(format!("/proc/{}/task/{}/ns/net", std::process::id(), container.tid))?
                 .into();
         let index = self.network.port(&self.name);
+        let number = self.network.number(&self.name);
         self.network.0.keeper.run(move |_| {
-            let far_end = Attributes::new().name("eth0").namespace(namespace.as_raw_fd());
+            // The kernel takes its time to clean up behind a container that is gone.
+            delete_link(index)?;
+            // Always the same, so that nobody remembers a wrong one when another container takes the place of a first.
+            let far_end = Attributes::new()
+                .name("eth0")
+                .hardware([0x02, 0, 10, 77, 0, number])
+                .namespace(namespace.as_raw_fd());
             let far_end = Link { index, is_up: None, is_new: true }.with(&far_end);
             let cable = Attributes::new()
                 .name(&format!("port{index}"))
