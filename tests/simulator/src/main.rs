@@ -24,7 +24,7 @@ mod tls;
 use std::{env, path::Path, process::ExitCode, time::Duration};
 
 const USAGE: &str = "\
-usage: jjobs-simulator make-installer --vendor-version {a|b} --out FILE [--binary PATH]
+usage: jjobs-simulator make-installer --vendor-version {a|b} --out FILE [--binary PATH | --copy PATH]
        jjobs-simulator get URL                     prints the status and the body
        jjobs-simulator submit URL SECONDS [COUNT] [agent|server]
        jjobs-simulator ledger [--json] FILE        prints what was submitted, started, ended, lost

@@ -3,8 +3,8 @@
 
 use std::{env, fs, io, os::unix::fs::PermissionsExt, path::Path};
 
-/// `make-installer --vendor-version {a|b} --out FILE [--binary PATH]`. With `--binary` the file holds no
-/// copy but runs the binary at that path.
+/// `make-installer --vendor-version {a|b} --out FILE [--binary PATH | --copy PATH]`. With `--binary` the file holds no
+/// copy but runs the binary at that path; with `--copy` it holds a copy of that one, which may be for another machine.
 pub(crate) fn make(options: &[&str]) -> i32 {
     let option = |name: &str| {
         options.chunks(2).find(|pair| pair[0] == name).and_then(|pair| pair.get(1)).copied()
@@ -12,11 +12,11 @@ pub(crate) fn make(options: &[&str]) -> i32 {
     let (Some(vendor @ ("a" | "b")), Some(out)) = (option("--vendor-version"), option("--out"))
     else {
         eprintln!(
-            "usage: jjobs-simulator make-installer --vendor-version {{a|b}} --out FILE [--binary PATH]"
+            "usage: jjobs-simulator make-installer --vendor-version {{a|b}} --out FILE [--binary PATH | --copy PATH]"
         );
         return 2;
     };
-    match write(vendor, Path::new(out), option("--binary")) {
+    match write(vendor, Path::new(out), option("--binary"), option("--copy")) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("cannot write {out}: {error}");
@@ -25,7 +25,7 @@ pub(crate) fn make(options: &[&str]) -> i32 {
     }
 }
 
-fn write(vendor: &str, out: &Path, binary: Option<&str>) -> io::Result<()> {
+fn write(vendor: &str, out: &Path, binary: Option<&str>, copy: Option<&str>) -> io::Result<()> {
     if let Some(folder) = out.parent() {
         fs::create_dir_all(folder)?;
     }
@@ -37,7 +37,10 @@ fn write(vendor: &str, out: &Path, binary: Option<&str>) -> io::Result<()> {
         .into_bytes()
     } else {
         let mut content = script(vendor).into_bytes();
-        content.extend(fs::read(env::current_exe()?)?);
+        content.extend(match copy {
+            Some(copy) => fs::read(copy)?,
+            None => fs::read(env::current_exe()?)?,
+        });
         content
     };
     fs::write(out, content)?;

@@ -1,6 +1,10 @@
-//! The manager: a web page that answers.
+//! The manager: a web page that answers, where its meta DB does.
 
-use super::{life::Life, tomcat::WebApplication};
+use super::{
+    database::{Database, Trouble},
+    life::Life,
+    tomcat::WebApplication,
+};
 use crate::http::{Answer, Request};
 use serde_json::Value;
 
@@ -9,8 +13,11 @@ pub(crate) struct Manager {
 }
 
 impl Manager {
-    pub(crate) fn new(_life: &Life, effective: Value) -> Self {
-        Self { effective }
+    pub(crate) fn open(_life: &Life, effective: Value) -> Result<Self, Trouble> {
+        if Database::is_wanted() {
+            Database::open(&effective["jdbc"], "jjob-manager")?;
+        }
+        Ok(Self { effective })
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod agent;
 mod configuration;
+mod database;
 mod life;
 mod manager;
 mod runtime;

@@ -3,6 +3,7 @@
 
 use super::{
     JavaCommand, base_of, configuration,
+    database::Trouble,
     life::{Life, say},
     manager, server,
 };
@@ -11,6 +12,7 @@ use crate::{
     http::{self, Answer, Request, Site},
     tls,
 };
+use serde_json::Value;
 use std::{
     fs::{self, File},
     io::{Read, Write},
@@ -68,11 +70,7 @@ fn open(life: &Life, home: &Path) -> Result<(), String> {
 fn serve(life: &Life, home: &Path, ports: &Ports) -> Result<(), String> {
     deploy(&home.join("webapps"))?;
     let effective = configuration::report(life, home);
-    let application: Arc<dyn WebApplication> = if life.component == "manager" {
-        Arc::new(manager::Manager::new(life, effective))
-    } else {
-        Arc::new(server::Server::open(life, home, effective)?)
-    };
+    let application = start_application(life, home, effective)?;
     serve_shutdown(life, ports.shutdown)?;
     let listener = listen(ports.web)?;
     let component = life.component;
@@ -89,6 +87,41 @@ fn serve(life: &Life, home: &Path, ports: &Ports) -> Result<(), String> {
         life.elapsed_ms()
     ));
     Ok(())
+}
+
+/// One that cannot have its meta DB fails to start; Tomcat says so, and goes on without it.
+fn start_application(
+    life: &Life,
+    home: &Path,
+    effective: Value,
+) -> Result<Arc<dyn WebApplication>, String> {
+    let kept = effective.clone();
+    let started: Result<Arc<dyn WebApplication>, Trouble> = if life.component == "manager" {
+        manager::Manager::open(life, effective).map(|manager| Arc::new(manager) as _)
+    } else {
+        let ports = server::Ports::open(home)?;
+        server::Server::open(life, ports, effective).map(|server| Arc::new(server) as _)
+    };
+    Ok(started.unwrap_or_else(|trouble| {
+        let context = format!("/jjob-{}", life.component);
+        say(&format!("SEVERE [main] org.springframework.web.context.ContextLoader.initWebApplicationContext Context initialization failed: {trouble}"));
+        say(&format!("SEVERE [main] org.apache.catalina.core.StandardContext.startInternal Context [{context}] startup failed due to previous errors"));
+        Arc::new(Failed { effective: kept })
+    }))
+}
+
+/// What Tomcat answers in place of an application that did not start.
+struct Failed {
+    effective: Value,
+}
+
+impl WebApplication for Failed {
+    fn answer(&self, request: &Request) -> Answer {
+        match request.path.as_str() {
+            "/sim/effective" => Answer::json(200, &self.effective),
+            _ => Answer::html(404, "HTTP Status 404 - Not Found"),
+        }
+    }
 }
 
 /// TLS where `scheme=https` asks for it. A real one stands in `conf/server.xml`; here a fault is enough.

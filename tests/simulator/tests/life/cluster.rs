@@ -93,7 +93,9 @@ fn a_contrary_agent_stays_after_its_hold_and_begins_what_it_had_been_given() {
         let Some(board) = cluster.board(server) else { return false };
         board.running("jjobs-0", 0.0..9.0) == 1 && board.agents["jjobs-0"].handed.len() == 1
     });
-    assert_eq!(cluster.ledger().handed_not_started.len(), 1);
+    server.eventually("the ledger has them so, too", |_| {
+        cluster.ledger().handed_not_started.len() == 1
+    });
     assert_eq!(api(&server, "POST", "/serversetting/agent/holdAndStopAgent", HOLD_AGENT).0, 200);
     assert_eq!(list(&server), r#"{"list":[]}"#, "once it says that there is nothing");
     assert!(list(&server).contains("requestId"), "and then the truth");
@@ -140,6 +142,7 @@ fn jobs_of_a_pod_that_was_killed_are_lost_and_not_run_again() {
     server.eventually("the server knows that two jobs run", |server| {
         cluster.board(server).is_some_and(|board| board.running("jjobs-0", 0.0..9.0) == 2)
     });
+    agent.eventually("their runtimes have begun", |_| cluster.ledger().started == 2);
     agent.restart();
     start(&agent, "agent");
     server.eventually("all is reported", |server| {

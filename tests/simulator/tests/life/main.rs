@@ -5,6 +5,7 @@
 mod api;
 mod cluster;
 mod components;
+mod database;
 mod entrypoint;
 mod misanswers;
 mod support;

@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// The server answers a request for work within five seconds.
@@ -83,9 +83,15 @@ impl Agent {
     fn take_work(&self) {
         let mut is_first = true;
         let mut is_reported = false;
-        while !self.jobs.is_closed() {
+        // Grows over all lives of the agent, so that a server can tell what was late on its way.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let turns = u64::try_from(since.as_millis()).unwrap_or(0)..;
+        for turn in turns {
+            if self.jobs.is_closed() {
+                break;
+            }
             let url = format!(
-                "{}/sim/agent/work?name={}&first={}&slots={}&running={}&known={}",
+                "{}/sim/agent/work?name={}&turn={turn}&first={}&slots={}&running={}&known={}",
                 self.server,
                 agent_name(),
                 if is_first { "yes" } else { "no" },

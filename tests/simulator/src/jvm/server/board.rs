@@ -1,31 +1,32 @@
 //! Paths of our own, without a token: for tests, and for the agent in place of the vendor's protocol.
 
 use super::{
-    Server,
-    state::{Job, JobState, State, Word},
+    Reply, Server,
+    state::{Job, JobState, Outlook, State, Whose, Word},
 };
 use crate::{
     http::{Answer, Request},
+    jvm::database::Trouble,
     ledger,
 };
 use serde_json::{Map, Value, json};
-use std::{
-    sync::PoisonError,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// How long an agent's request for work is kept waiting.
 const WORK_WAIT: Duration = Duration::from_secs(5);
+
+/// The same at a held server that is not the only one.
+const HELD_WAIT: Duration = Duration::from_millis(500);
 
 /// How often it is looked whether that agent is still there.
 const WORK_LOOK: Duration = Duration::from_millis(250);
 
 impl Server {
     /// `path` is what follows `/sim`.
-    pub(super) fn sim(&self, path: &str, request: &Request) -> Answer {
+    pub(super) fn sim(&self, path: &str, request: &Request) -> Reply {
         match (request.method.as_str(), path) {
-            ("GET", "/effective") => Answer::json(200, &self.effective),
-            ("GET", "/jobs") => Answer::json(200, &count(&self.shared.lock())),
+            ("GET", "/effective") => Ok(Answer::json(200, &self.effective)),
+            ("GET", "/jobs") => Ok(Answer::json(200, &self.store.read(count)?)),
             ("POST", "/jobs") => {
                 self.submit(&serde_json::from_str(&request.body).unwrap_or_default())
             }
@@ -33,76 +34,80 @@ impl Server {
             ("POST", "/agent/done") => {
                 let job = request.query.get("job").map_or("", String::as_str);
                 let is_lost = request.query.contains_key("lost");
-                self.shared
-                    .change(|state| if is_lost { state.lose(job) } else { state.finish(job) });
-                Answer::json(200, &json!({}))
+                self.store
+                    .change(|state| if is_lost { state.lose(job) } else { state.finish(job) })?;
+                Ok(Answer::json(200, &json!({})))
             }
-            _ => Answer::json(404, &json!({})),
+            _ => Ok(Answer::json(404, &json!({}))),
         }
     }
 
-    /// `{"seconds":2,"count":3,"where":"agent"|"server","agent":"name"}`; all but `seconds` may be missing.
-    fn submit(&self, body: &Value) -> Answer {
+    /// `{"seconds":2,"count":3,"where":"agent"|"server","agent":"name","server":2}`; all but `seconds` may be missing.
+    fn submit(&self, body: &Value) -> Reply {
         let Some(seconds) = body["seconds"].as_f64() else {
-            return Answer::json(400, &json!({ "message": "seconds are needed" }));
+            return Ok(Answer::json(400, &json!({ "message": "seconds are needed" })));
         };
-        let is_servers = body["where"] == "server";
-        let agent = body["agent"].as_str().map(str::to_owned);
+        let whose = if body["where"] == "server" {
+            Whose::Servers(body["server"].as_u64())
+        } else {
+            Whose::Agents(body["agent"].as_str().map(str::to_owned))
+        };
         let base = &self.life.base;
-        let ids: Vec<String> = self.shared.change(|state| {
+        let ids: Vec<String> = self.store.change(|state| {
             let submit = |_| {
-                let id = state.submit(seconds, is_servers, agent.clone());
+                let id = state.submit(seconds, &whose);
                 // While nobody else sees the job: its submission is the first that the ledger says of it.
                 let _ = ledger::record(base, "submit", &id);
                 id
             };
             (0..body["count"].as_u64().unwrap_or(1)).map(submit).collect()
-        });
-        Answer::json(200, &json!({ "jobs": ids }))
+        })?;
+        Ok(Answer::json(200, &json!({ "jobs": ids })))
     }
 
     /// Waits until there is something for this agent to do, or for [`WORK_WAIT`].
-    fn work_for(&self, request: &Request) -> Answer {
+    fn work_for(&self, request: &Request) -> Reply {
         let text = |name: &str| request.query.get(name).map_or("", String::as_str);
         let list = |name: &str| text(name).split(',').collect::<Vec<_>>();
         let name = text("name");
         let word = Word {
             is_first: text("first") == "yes",
             slots: text("slots").parse().unwrap_or(1),
+            turn: text("turn").parse().unwrap_or(0),
             known: list("known"),
             running: list("running"),
         };
-        let poll = self.shared.change(|state| state.hear(name, &word));
-        let deadline = Instant::now() + WORK_WAIT;
-        let mut state = self.shared.lock();
-        let (answer, is_there) = loop {
-            let is_there = request.is_awaited()
-                && state.agents.get(name).is_some_and(|agent| agent.polls == poll);
-            let left = deadline.saturating_duration_since(Instant::now());
-            if !is_there || left.is_zero() {
-                break (json!({ "action": "none" }), is_there);
-            }
-            if state.agents.get(name).is_some_and(|agent| agent.is_to_stop) {
-                break (json!({ "action": "stop" }), true);
-            }
-            if let Some(job) = state.dispatch(name) {
-                let answer = json!({ "action": "job", "job": job.id, "seconds": job.seconds });
-                break (answer, true);
-            }
-            let waited = self.shared.changed.wait_timeout(state, left.min(WORK_LOOK));
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let nothing = json!({ "action": "none" });
+        let Some(poll) = self.store.change(|state| state.hear(name, &word))? else {
+            return Ok(Answer::json(200, &nothing));
         };
-        if let Some(agent) = state.agents.get_mut(name) {
-            agent.waiting = agent.waiting.saturating_sub(1);
-            if is_there {
-                agent.is_to_stop &= answer["action"] != "stop";
-                agent.last_seen = Some(Instant::now());
-            } else if agent.polls == poll {
-                agent.last_seen = None;
+        let deadline = Instant::now() + self.patience()?;
+        let is_there = loop {
+            let changes = self.store.changes();
+            let outlook = self.store.read(|state| state.outlook(name, poll))?;
+            if outlook == Outlook::Outdated || !request.is_awaited() {
+                break false;
             }
-        }
-        state.save();
-        Answer::json(200, &answer)
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break true;
+            }
+            // Looked at again: another request for work, or another server, may have been quicker.
+            if outlook == Outlook::Something
+                && let Some(answer) = self.store.change(|state| state.serve(name, poll))?
+            {
+                return Ok(Answer::json(200, &answer));
+            }
+            self.store.wait(changes, left.min(WORK_LOOK));
+        };
+        self.store.change(|state| state.close(name, poll, is_there))?;
+        Ok(Answer::json(200, &nothing))
+    }
+
+    /// How long a request for work may wait. A held server gives out nothing: its agents do better with another one.
+    fn patience(&self) -> Result<Duration, Trouble> {
+        let is_elsewhere = self.store.is_shared() && self.store.read(State::is_held)?;
+        Ok(if is_elsewhere { HELD_WAIT } else { WORK_WAIT })
     }
 }
 
@@ -120,19 +125,31 @@ fn count(state: &State) -> Value {
             };
             let jobs = json!({
                 "held": agent.is_held,
-                "waiting": agent.waiting,
+                "waiting": u32::from(state.is_asking(agent)),
                 "handed": of(false),
                 "running": of(true),
             });
             (name.clone(), jobs)
         })
         .collect();
+    let servers: Map<String, Value> = state
+        .servers
+        .iter()
+        .map(|(id, peer)| {
+            let own = state.requests_of(*id).filter(|job| job.state == JobState::Own);
+            let own: Vec<Value> =
+                own.map(|job| json!({ "id": job.id, "seconds": job.seconds })).collect();
+            let server = json!({ "held": peer.is_held, "alive": state.is_alive(*id), "own": own });
+            (id.to_string(), server)
+        })
+        .collect();
     json!({
+        "servers": servers,
         "waiting": state.jobs.len() - working,
         "working": working,
         "done": state.done,
         "lost": state.lost,
-        "held": state.is_held,
+        "held": state.is_held(),
         "agents": agents,
     })
 }
