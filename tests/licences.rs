@@ -117,7 +117,7 @@ fn one(words: &[&str], at: &mut usize, allowed: &[&str]) -> bool {
 
 /// What is linked into the static binary, and into the tests on the way.
 fn packages() -> Vec<Value> {
-    let output = Command::new(env::var_os("CARGO").unwrap())
+    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["metadata", "--locked", "--format-version", "1"])
         .args(["--filter-platform", "x86_64-unknown-linux-musl"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -40,6 +40,14 @@ pub(crate) struct Cast {
 }
 
 impl Cast {
+    /// How many seconds a long job takes. One that is to be killed must not end by itself first, however busy the machine is.
+    pub(crate) fn long_job(&self) -> f64 {
+        match self.entrypoint {
+            Entrypoint::Init => 3.0,
+            Entrypoint::Killer => 12.0,
+        }
+    }
+
     /// Boots all pods and waits until every agent asks for work; `None` where this machine allows no namespaces.
     pub(crate) fn boot(&self) -> Option<Pods> {
         let names: Vec<&str> = std::iter::once(SERVER).chain(AGENTS).collect();

@@ -20,7 +20,6 @@ use std::{
 /// In seconds.
 pub(crate) const SHORT: Range<f64> = 0.0..1.5;
 pub(crate) const LONG: Range<f64> = 1.5..100.0;
-pub(crate) const LONG_JOB: f64 = 3.0;
 /// Jobs that nobody has yet, at any time: every agent finds some.
 const QUEUE: u64 = 24;
 /// From the start script to a stop, in milliseconds: before there is a JVM, while it registers, with its first jobs.
@@ -45,7 +44,7 @@ impl Length {
 }
 
 pub(crate) struct Story<'a> {
-    cast: &'a Cast,
+    pub(crate) cast: &'a Cast,
     pub(crate) pods: &'a Pods,
     found: Mutex<Vec<String>>,
     /// Jobs whose loss is in there already.
@@ -212,7 +211,7 @@ impl Story<'_> {
         let loaded = within(SOON, || {
             if submitted.is_none_or(|at| at.elapsed() > Duration::from_secs(3)) {
                 submitted = Some(Instant::now());
-                self.pods.submit(LONG_JOB, 1, Some(agent));
+                self.pods.submit(self.cast.long_job(), 1, Some(agent));
                 self.pods.submit(0.8, 4, Some(agent));
             }
             let board = self.pods.board_of(agent);

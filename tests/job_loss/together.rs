@@ -3,7 +3,7 @@
 use crate::{
     pods::{Pod, SERVER, SOON},
     stops::Way,
-    story::{LONG, LONG_JOB, SHORT, Story, count},
+    story::{LONG, SHORT, Story, count},
 };
 use jjobs_harness::within;
 use std::{
@@ -100,10 +100,10 @@ impl Story<'_> {
         let loaded = within(SOON, || {
             if submitted.is_none_or(|at| at.elapsed() > Duration::from_secs(3)) {
                 submitted = Some(Instant::now());
-                self.pods.submit(LONG_JOB, 2, Some(server));
+                self.pods.submit(self.cast.long_job(), 2, Some(server));
                 self.pods.submit(1.0, 4, Some(server));
                 for agent in &self.pods.agents {
-                    self.pods.submit(LONG_JOB, 1, Some(agent));
+                    self.pods.submit(self.cast.long_job(), 1, Some(agent));
                     self.pods.submit(0.8, 4, Some(agent));
                 }
             }

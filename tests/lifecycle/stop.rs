@@ -213,9 +213,11 @@ fn what_an_operator_starts_during_a_drain_is_stopped_too() {
     let Some(mut life) = up(kind_f(Vendor::A).env("ON_BOOT", "exceptagent")) else { return };
     let _shell = life.exec_spawn(["/engn001/jjobs/start_agent.sh"]);
     life.state("agent", "up");
-    life.submit(1, 3.0);
+    life.submit(1, 5.0);
     life.signal(Signal::SIGTERM);
     life.wait_for_line("waiting for running jobs", crate::support::SOON);
+    // Only then: a second agent beside the first would take the stop script's word for itself.
+    life.state("agent", "stopped");
     let from = life.now();
     let _again = life.exec_spawn(["/engn001/jjobs/start_agent.sh"]);
     life.state_from(from, "agent", "stopping");
