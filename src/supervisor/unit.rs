@@ -187,13 +187,9 @@ impl Unit {
                 vec![Action::Look]
             }
             State::Stopping { pid: None, .. } => {
-                // It may have come to its end before the signal came to it.
+                // However it ended: it may have started a JVM before the signal came to it.
                 let until = now + SCRIPT_LEAVES;
-                self.state = if end.is_success() {
-                    State::Stopping { pid: None, stage: Stage::Term { until } }
-                } else {
-                    State::Down(Down::Asked)
-                };
+                self.state = State::Stopping { pid: None, stage: Stage::Term { until } };
                 vec![Action::Look]
             }
             _ => Vec::new(),

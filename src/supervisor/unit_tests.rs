@@ -304,6 +304,19 @@ fn a_start_whose_script_has_just_ended_is_watched_for_its_jvm_before_it_counts_a
 }
 
 #[test]
+fn a_start_script_that_was_ended_is_watched_for_its_jvm_as_well() {
+    let now = Instant::now();
+    let mut unit = unit(RestartPolicy::OnFailure);
+    unit.on(Event::Start, now);
+    unit.on(Event::ScriptStarted, now);
+    unit.close(now);
+    assert_eq!(unit.on(Event::Stop(STOP), now), [Action::EndStartScript]);
+    assert_eq!(unit.on(Event::ScriptEnded(ProcessEnd::Killed(15)), now), [Action::Look]);
+    assert!(!unit.is_down(), "the shell may have forked what is not a JVM yet");
+    assert_eq!(unit.on(Event::Found(pid(42)), now), [Action::Term(pid(42))]);
+}
+
+#[test]
 fn kill_follows_before_the_containers_time_is_over() {
     let now = Instant::now();
     let mut unit = up(RestartPolicy::OnFailure, now);
