@@ -46,8 +46,9 @@ const READ_LIMIT: u64 = 4 << 20;
 const LOCK_TRIES: usize = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
-/// So often a line is written to a file that was replaced at that moment.
-const REPLACED_AT_MOST: usize = 5;
+/// So often a line is written to a file that was replaced at that moment. Several lives of one name may replace it in turns; more often
+/// than this it is somebody who does nothing else.
+const REPLACED_AT_MOST: usize = 100;
 
 const APPENDING: OFlags = OFlags::RDWR.union(OFlags::APPEND).union(OFlags::CREATE);
 
