@@ -34,6 +34,24 @@ impl fmt::Display for Url {
     }
 }
 
+/// Why it is not up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotUp {
+    /// Nobody listens, or nothing came in time.
+    NoAnswer,
+    /// The web server runs, and what should be there does not: a Tomcat whose application could not start answers 404.
+    Answers(StatusCode),
+}
+
+impl fmt::Display for NotUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAnswer => f.write_str("does not answer"),
+            Self::Answers(status) => write!(f, "answers {}", status.as_u16()),
+        }
+    }
+}
+
 /// A client for the container's own web ports: no proxy, no redirect, no TLS.
 #[derive(Debug)]
 pub struct Web(Client);
@@ -53,11 +71,20 @@ impl Web {
 
     /// Asks once.
     pub async fn is_up(&self, url: &Url) -> bool {
+        self.ask(url).await.is_ok()
+    }
+
+    /// Asks once, and tells what came where it is not up.
+    ///
+    /// # Errors
+    /// It is not up.
+    pub async fn ask(&self, url: &Url) -> Result<(), NotUp> {
         match self.0.get(&url.url).send().await {
-            Ok(answer) => url.any_answer || is_success(answer.status()),
+            Ok(answer) if url.any_answer || is_success(answer.status()) => Ok(()),
+            Ok(answer) => Err(NotUp::Answers(answer.status())),
             Err(error) => {
                 tracing::trace!(%url, %error, "no answer");
-                false
+                Err(NotUp::NoAnswer)
             }
         }
     }

@@ -16,6 +16,7 @@ use super::{
     unit::{Action, Event, Policy, State, StopMode, Unit},
 };
 use crate::{
+    jjobs::web::NotUp,
     ledger::{self, Hold, LastLife, Ledger},
     log::Output,
     plan::Component,
@@ -111,6 +112,8 @@ pub struct Core {
     pub(super) verbs: RefCell<HashMap<Component, u64>>,
     /// What the ledger was last told of jobs.
     pub(super) noted_jobs: Cell<Option<(usize, Option<usize>)>>,
+    /// What a component that is starting was last found to do instead of being up.
+    pub(super) not_up: RefCell<HashMap<Component, NotUp>>,
     /// Since when readiness has been red because of a component.
     pub(super) not_ready: RefCell<HashMap<Component, Instant>>,
     /// The questions of readiness that are under way.
@@ -164,6 +167,7 @@ impl Core {
             releases: Releases::default(),
             verbs: RefCell::default(),
             noted_jobs: Cell::default(),
+            not_up: RefCell::default(),
             not_ready: RefCell::default(),
             asking: RefCell::default(),
             phase_since: Cell::new(began),

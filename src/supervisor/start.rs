@@ -6,7 +6,7 @@ use super::{
     unit::{Event, Intent, State, Unit},
 };
 use crate::{
-    jjobs::web::{Url, Web},
+    jjobs::web::{NotUp, Url, Web},
     plan::Component,
 };
 use rustix::process::Pid;
@@ -116,21 +116,17 @@ impl Core {
         };
         let found = Instant::now();
         let mut said = false;
+        self.not_up.borrow_mut().remove(&component);
         while self.is_starting_up(component, pid) {
-            if web.is_up(&url).await {
+            let Err(why) = web.ask(&url).await else {
                 let elapsed_ms = found.elapsed().as_millis();
                 tracing::debug!(%component, elapsed_ms, "component answers");
                 return self.apply(component, Event::Up);
-            }
+            };
+            self.not_up.borrow_mut().insert(component, why);
             if found.elapsed() >= self.settings.start_timeout && !said {
                 said = true;
-                tracing::warn!(
-                    %component,
-                    url = %url,
-                    elapsed_ms = found.elapsed().as_millis(),
-                    hint = "its process runs; look at its log above",
-                    "component does not answer"
-                );
+                warn_that_it_is_not_up(component, &url, why, found.elapsed());
             }
             sleep(pause(found.elapsed())).await;
         }
@@ -149,6 +145,27 @@ impl Core {
             Component::Server => Some(Url::server(self.settings.server_web)),
             Component::Agent => None,
         }
+    }
+}
+
+fn warn_that_it_is_not_up(component: Component, url: &Url, why: NotUp, elapsed: Duration) {
+    let elapsed_ms = elapsed.as_millis();
+    match why {
+        NotUp::NoAnswer => tracing::warn!(
+            %component,
+            %url,
+            elapsed_ms,
+            hint = "its process runs; look at its log above",
+            "component does not answer"
+        ),
+        NotUp::Answers(status) => tracing::warn!(
+            %component,
+            %url,
+            status = status.as_u16(),
+            elapsed_ms,
+            hint = "its web server runs, but not the application in it; look at its log above",
+            "component answers, but is not up"
+        ),
     }
 }
 

@@ -59,12 +59,12 @@ fn a_jvm_that_never_answers_is_warned_about_once_and_the_next_one_is_started() {
     life.state("agent", "up");
     let waited = life.state("agent", "starting") - life.state("server", "starting");
     assert!((1.5..6.0).contains(&waited.as_secs_f64()), "{waited:?}");
-    life.line(0, &["component does not answer", "component=server"]);
+    life.line(0, &["component answers, but is not up", "component=server", "status=500"]);
     let server = life.jvm("server").pid;
     // It may come up at any later time.
     life.fault("server", "");
     assert_eq!(life.jvm("server").pid, server, "it is not killed");
-    assert_eq!(life.count(&["component does not answer"]), 1);
+    assert_eq!(life.count(&["component answers, but is not up"]), 1);
     assert_eq!(life.count(&["all up"]), 0);
     assert_eq!(life.stop().0, 0);
 }

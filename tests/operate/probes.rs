@@ -240,6 +240,10 @@ fn not_ready_by_what_the_server_says() {
         let (_, said) = life.probe("readiness");
         assert!(said.contains("not ready for ") && !said.contains(TOKEN), "{said}");
     }
+    // A web server whose application could not start does answer.
+    life.fault("server", "answer:/jjob-server/test.jsp=404");
+    life.kill_jvm("server", Signal::SIGKILL);
+    life.is_not_ready("http://localhost:7075/jjob-server/test.jsp answers 404");
     life.fault("server", "");
     life.is_ready();
 }

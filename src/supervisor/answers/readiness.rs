@@ -3,7 +3,7 @@
 use super::{no, yes};
 use crate::{
     control::message::Done,
-    jjobs::web::{Url, Web},
+    jjobs::web::{NotUp, Url, Web},
     plan::{Component, Readiness},
     supervisor::{
         apis,
@@ -84,9 +84,14 @@ impl Core {
     fn why_not_asked(&self, component: Component) -> Option<String> {
         let is_leaving = self.unit(component, |unit| unit.leaving) == Some(true);
         if self.unit(component, Unit::is_up) != Some(true) {
-            let is_silent = self.is_running(component);
-            let silent = if is_silent { ", does not answer yet" } else { "" };
-            return Some(format!("{}{silent}", self.describe(component)));
+            let described = self.describe(component);
+            if !self.is_running(component) {
+                return Some(described);
+            }
+            return Some(match (self.not_up.borrow().get(&component), self.web_url(component)) {
+                (Some(why @ NotUp::Answers(_)), Some(url)) => format!("{described}, {url} {why}"),
+                _ => format!("{described}, does not answer yet"),
+            });
         }
         is_leaving.then(|| format!("{component}: being stopped by an operator"))
     }
@@ -140,8 +145,7 @@ impl Core {
         if component == Component::Manager {
             let web = Web::new().map_err(|error| error.to_string())?;
             let url = Url::manager(self.settings.manager_web);
-            let is_up = web.is_up(&url).await;
-            return is_up.then_some(()).ok_or_else(|| format!("{url} does not answer"));
+            return web.ask(&url).await.map_err(|why| format!("{url} {why}"));
         }
         let Some(apis) = &self.settings.apis else { return Err("no token".to_owned()) };
         match apis.within(within).status(component).await {
