@@ -186,7 +186,7 @@ impl Address {
             return Ok(client);
         }
         let client = match protocol {
-            Protocol::Http => build(RootCertStore::empty())?,
+            Protocol::Http => build(RootCertStore::empty(), super::connect_limit(false))?,
             Protocol::Https => {
                 let ca_file = self.ca_file.clone();
                 let making = self.files.run(move || trusting(ca_file.as_deref()));
@@ -224,14 +224,15 @@ fn trusting(ca_file: Option<&Path>) -> Result<Client, Failure> {
     if roots.is_empty() {
         return Err(Failure::Trust("there is no CA certificate in this container".to_owned()));
     }
-    build(roots)
+    build(roots, super::connect_limit(true))
 }
 
-fn build(roots: RootCertStore) -> Result<Client, Failure> {
+fn build(roots: RootCertStore, connect: Duration) -> Result<Client, Failure> {
     let failed = |error: &dyn Error| Failure::Setup(error.to_string());
     client_builder(roots)
         .map_err(|error| failed(&error))?
         .user_agent(concat!("jjobs-init/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(connect)
         .pool_idle_timeout(IDLE)
         .build()
         .map_err(|error| failed(&error))

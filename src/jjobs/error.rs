@@ -113,12 +113,16 @@ impl Failure {
         if error.is_dns() {
             return Self::Unresolved(host.to_owned());
         }
+        if error.is_connect() && error.is_timeout() {
+            let is_secure = error.url().is_some_and(|url| url.scheme() == "https");
+            return Self::TimedOut(super::connect_limit(is_secure));
+        }
         match io_kind_below(error) {
             Some(io::ErrorKind::ConnectionRefused) => Self::ConnectionRefused,
             // Where IPv6 is switched off, the second address of localhost has the last word.
             Some(kind) if is_unreachable(kind) && host == "localhost" => Self::ConnectionRefused,
             Some(kind) if is_unreachable(kind) => Self::Unreachable,
-            // The kernel's own patience, which is longer than ours; the limit is not known here.
+            // The kernel's own patience with a connection that had been made; the limit is not known here.
             Some(io::ErrorKind::TimedOut) => Self::Broken("connection timed out".to_owned()),
             _ => Self::Broken(one_line(&innermost(error))),
         }

@@ -18,8 +18,16 @@ use rustls::RootCertStore;
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 use tokio::{sync::Semaphore, task::spawn_blocking};
+
+/// The limit for a connection, with all addresses of the name together. A service name has one for each server, and that of one
+/// that is gone may be silent: there must be time left for the next, and for its answer, within an attempt and within half of
+/// one. A TLS handshake takes a busy server longer.
+fn connect_limit(is_secure: bool) -> Duration {
+    Duration::from_secs(if is_secure { 4 } else { 2 })
+}
 
 /// What all our clients have in common. Without `roots` (none at all) no https is possible; the library wants a TLS
 /// configuration all the same, and its own would fail on a machine without any CA file.
