@@ -22,6 +22,9 @@ const SAID_AGAIN: Duration = Duration::from_secs(30);
 /// A process that is new may not be known to the server yet when it is held: that is said again so soon.
 const SAID_AGAIN_TO_NEW: Duration = Duration::from_secs(5);
 
+/// An agent that has been up for so long has registered with its server.
+const NEW: Duration = Duration::from_secs(30);
+
 /// A hold that was never answered may be carried out after the release that follows it: that is said again then.
 const RELEASED_AGAIN: Duration = Duration::from_secs(10);
 
@@ -89,7 +92,6 @@ impl Core {
     async fn insist_on_hold(self: &Rc<Self>, apis: &Apis, component: Component) {
         let mut told = HashSet::new();
         let mut backoff = Backoff::default();
-        let mut is_new = false;
         loop {
             self.until(|core| core.is_running(component)).await;
             let process = self.unit(component, Unit::pid).flatten();
@@ -108,7 +110,7 @@ impl Core {
                     self.is_held(component);
                     told.clear();
                     backoff = Backoff::default();
-                    if is_new { SAID_AGAIN_TO_NEW } else { SAID_AGAIN }
+                    if self.is_new(component) { SAID_AGAIN_TO_NEW } else { SAID_AGAIN }
                 }
                 Err(error) => {
                     self.hold_refused(component, &error, &mut told);
@@ -119,12 +121,15 @@ impl Core {
             let another = self.until(|core| {
                 core.unit(component, |unit| unit.is_up() && unit.pid() != process) == Some(true)
             });
-            is_new = timeout(pause, another).await.is_ok();
-            if is_new {
+            if timeout(pause, another).await.is_ok() {
                 backoff = Backoff::default();
                 tracing::info!(%component, "started by somebody else during the drain: holding it too");
             }
         }
+    }
+
+    fn is_new(&self, component: Component) -> bool {
+        self.unit(component, |unit| unit.is_up() && unit.since().elapsed() < NEW) == Some(true)
     }
 
     /// A drain or an operator's stop was taken back: what a server still has in hand must not be what it does last.
