@@ -32,6 +32,7 @@ fn an_agents_runtimes_outlive_its_stop_and_no_job_is_lost() {
 fn verbs_say_what_they_cannot_do() {
     side_by_side(&[
         a_wrong_component_or_word_is_a_usage_error,
+        what_no_boot_has_installed_cannot_be_started,
         a_stop_while_the_start_script_runs,
         what_runs_already_is_taken_over,
         an_operators_start_begins_to_count_anew,
@@ -232,6 +233,20 @@ fn a_wrong_component_or_word_is_a_usage_error() {
     }
     assert_eq!(life.done("stop manager"), "stopped: manager\n");
     assert_eq!(life.done("start all"), "up: manager\n");
+}
+
+fn what_no_boot_has_installed_cannot_be_started() {
+    let Some(life) = boot(kind("M", Vendor::A).env("ON_BOOT", "no")) else { return };
+    life.eventually("the boot ends", |life| life.status()["phase"] == "running");
+    for verb in ["start manager", "start all", "restart manager"] {
+        let said = life.init(verb);
+        assert_eq!(said.code, 64, "{said:?}");
+        let script = format!("{BASE}/start_manager.sh");
+        let expected = format!("no manager is installed here (ON_BOOT): {script} is not there\n");
+        assert_eq!(said.stderr, expected, "{verb}");
+    }
+    assert_eq!(life.count(&["start script started"]), 0);
+    life.is_alive("where nothing is installed");
 }
 
 fn a_stop_while_the_start_script_runs() {

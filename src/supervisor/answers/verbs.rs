@@ -38,6 +38,7 @@ pub(super) async fn start(
     progress: &Progress,
 ) -> Result<Done, Done> {
     let components = core.resolve(target)?;
+    core.has_scripts(&components)?;
     core.reopen().await?;
     tell("start", &components, false);
     Ok(core.in_turn(&components, core.start_by_hand(&components, progress)).await)
@@ -65,6 +66,7 @@ pub(super) async fn restart(
     progress: &Progress,
 ) -> Result<Done, Done> {
     let components = core.resolve(target)?;
+    core.has_scripts(&components)?;
     core.reopen().await?;
     let restart = async {
         let stopped = core.stop_by_hand(&components, now, progress).await;
@@ -97,6 +99,24 @@ impl Core {
         }
         let text = format!("no {one} is installed here (INSTALL_KIND)");
         Err(Done { exit_code: ExitCode::Usage.code(), text })
+    }
+
+    /// Whether there is something to start. A boot that installs nothing (`ON_BOOT=no`) may find what an earlier one, or an
+    /// operator, has installed; where it finds nothing, five vain starts would end the container.
+    fn has_scripts(&self, components: &[Component]) -> Result<(), Done> {
+        if self.settings.plan.installs {
+            return Ok(());
+        }
+        for component in components {
+            let script = component.start_script(&self.settings.jjobs_base);
+            if !self.is_running(*component) && !script.exists() {
+                let script = script.display();
+                let text =
+                    format!("no {component} is installed here (ON_BOOT): {script} is not there");
+                return Err(Done { exit_code: ExitCode::Usage.code(), text });
+            }
+        }
+        Ok(())
     }
 
     /// Whether nothing is under way that a verb would disturb.
