@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use std::{
     cell::RefCell,
     error::Error,
+    ffi::OsStr,
     fs::{self, File},
     io::{self, Read},
     net::Ipv6Addr,
@@ -78,6 +79,9 @@ pub async fn register(wanted: KubeContexts<'_>, stop: &mut StopSignal) -> Regist
             return registered;
         }
     };
+    if !entries.is_empty() {
+        wanted.warn_of_another_kubeconfig();
+    }
     for entry in entries {
         if stop.is_requested() {
             break;
@@ -101,6 +105,20 @@ pub async fn register(wanted: KubeContexts<'_>, stop: &mut StopSignal) -> Regist
 }
 
 impl KubeContexts<'_> {
+    /// kubectl reads `KUBECONFIG` in place of the home folder's file: all would be registered, and nothing found.
+    fn warn_of_another_kubeconfig(&self) {
+        let Some(read) = self.surroundings.env.get(OsStr::new("KUBECONFIG")) else { return };
+        let path = self.folder().join("config");
+        let is_read = |read: &str| read.split(':').any(|file| Path::new(file) == path);
+        if !read.is_empty() && !is_read(&read.to_string_lossy()) {
+            tracing::warn!(
+                var = "KUBECONFIG",
+                path = %path.display(),
+                "[KUBE_CONTEXTS] kubectl reads what KUBECONFIG names, and not the file with these contexts"
+            );
+        }
+    }
+
     async fn register_one(&self, entry: &Entry, stop: &mut StopSignal) -> Result<(), String> {
         let alias = &entry.alias;
         match &entry.provider {

@@ -20,6 +20,9 @@ const WHOLE: [(&str, &str); 4] = [
     ("API_PRIVATE_TOKEN", "API_PRIVATE_TOKEN_FILE"),
 ];
 
+/// Secrets of programs that are called (the aws CLI for `KUBE_CONTEXTS`), which inherit them and may print them.
+const OF_OTHERS: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
 /// Variables in which a URL or its parameters may hold one. Proxies are read in both cases.
 const PARTLY: [&str; 10] = [
     "JDBC_URL",
@@ -47,6 +50,9 @@ pub(super) fn secrets(env: &EnvVars) -> Vec<Secret> {
         if let Some(content) = secret_for_masking(text(file_name)) {
             add(&mut found, &content);
         }
+    }
+    for name in OF_OTHERS {
+        add(&mut found, text(name));
     }
     for name in PARTLY {
         for range in password_ranges(text(name)) {
@@ -96,6 +102,8 @@ mod tests {
             ("ENCRYPTED_DB_USER", "c2NvdHQ=", "c2NvdHQ="),
             ("ENCRYPTED_DB_PASSWD", "dGlnZXI=", "dGlnZXI="),
             ("API_PRIVATE_TOKEN", "tok-123456\n", "tok-123456"),
+            ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG", "wJalrXUtnFEMI/K7MDENG"),
+            ("AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2Vj", "IQoJb3JpZ2luX2Vj"),
             ("WGET_HEADER", "Authorization: Bearer abc.def", "abc.def"),
             ("WGET_HEADER", "X-Token: abc.def", "abc.def"),
             ("WGET_URL", "https://u:p%40ssword@h/x", "p@ssword"),
