@@ -79,16 +79,22 @@ fn health_check(tree: &mut Tree<'_>, settings: &Settings) {
 }
 
 /// Puts a vendor's health check back, or nothing, in the place of our link: an installer that runs again would write
-/// through the link, into our own program.
+/// through the link, into our own program. The image has the link before there is an agent: then the folder goes too, since an
+/// installer may take it for an installed agent.
 pub(super) fn unlink_health_check(jjobs_base: &Path) -> io::Result<()> {
     let path = jjobs_base.join(HEALTH_CHECK);
     if !fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink()) {
         return Ok(());
     }
     match fs::rename(path.with_file_name(KEPT), &path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::remove_file(&path),
-        renamed => renamed,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::remove_file(&path)?,
+        renamed => return renamed,
     }
+    // Fails, as it should, where anything else is in it.
+    if let Some(folder) = path.parent() {
+        let _ = fs::remove_dir(folder);
+    }
+    Ok(())
 }
 
 /// Links `path` to `program`, keeping a vendor's file beside it. Says whether anything had to be done.
@@ -143,6 +149,23 @@ mod tests {
             fs::read_to_string(folder.path().join("healthcheck.sh.vendor")).unwrap(),
             "vendor"
         );
+    }
+
+    #[test]
+    fn the_images_link_leaves_no_trace_and_anything_beside_it_stays() {
+        let base = tempfile::tempdir().unwrap();
+        let agent = base.path().join("agent");
+        fs::create_dir(&agent).unwrap();
+        symlink("/usr/local/bin/jjobs-init", agent.join("healthcheck.sh")).unwrap();
+
+        unlink_health_check(base.path()).unwrap();
+        assert!(!agent.exists());
+
+        fs::create_dir(&agent).unwrap();
+        fs::write(agent.join("app.jar"), "vendor").unwrap();
+        symlink("/usr/local/bin/jjobs-init", agent.join("healthcheck.sh")).unwrap();
+        unlink_health_check(base.path()).unwrap();
+        assert_eq!(fs::read_dir(&agent).unwrap().count(), 1);
     }
 
     #[test]

@@ -331,7 +331,9 @@ fn end_hint(end: ProcessEnd) -> Option<String> {
             Some("SIGKILL is most often the memory limit: raise the container's".to_owned())
         }
         ProcessEnd::Exited(126 | 127) => {
-            Some("it, or a program that it calls, is not there or not executable".to_owned())
+            // Docker mounts a tmpfs so, and an installer that unpacks itself into /tmp runs programs there.
+            let hint = "it, or a program that it calls, is not there or not executable; is the file system, often that of /tmp, mounted noexec?";
+            Some(hint.to_owned())
         }
         _ => None,
     }

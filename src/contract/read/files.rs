@@ -4,7 +4,7 @@ use super::{
     reader::Reader,
     values::{Refused, absolute_path},
 };
-use crate::contract::Source;
+use crate::contract::{Source, vars};
 use std::{
     fs::{self, File},
     io::{self, Read},
@@ -83,7 +83,9 @@ impl Reader<'_> {
             }
             return self.text(name).map(str::to_owned);
         };
-        if self.raw(name).is_some() {
+        // The image sets the documented default for everybody: that is nobody's wish.
+        let default = vars::find(name).map_or("", |variable| variable.default);
+        if self.raw(name).is_some_and(|raw| raw != default) {
             self.warn_of_name(
                 name,
                 &format!("is set and so is {file_name}: the file wins"),

@@ -561,6 +561,9 @@ fn a_secret_from_a_file_wins_over_the_variable_and_is_masked() {
         assert_eq!(taken, "from-the-file");
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].to_string().contains("the file wins"));
+        // The image sets it so for everybody.
+        let default = crate::contract::vars::find(name).unwrap().default;
+        assert_eq!(check(&[(name, default), (file_name, path)]).unwrap().warnings.len(), 0);
         assert_eq!(values.iter().find(|value| value.name == name).unwrap().source, Source::File);
     }
     let contract = contract(&[
