@@ -91,13 +91,37 @@ ensure_rust() {
     fi
 }
 
-# Adds the target of the static binary to the toolchain in use.
+# Adds a target (`$1`, else the static binary's) to the toolchain in use.
 ensure_musl_target() {
-    if [ -d "$(cd "$ROOT" && rustc --print sysroot)/lib/rustlib/$MUSL_TARGET/lib" ]; then return; fi
-    say "installing the Rust target $MUSL_TARGET"
-    if command -v rustup >/dev/null && (cd "$ROOT" && rustup --quiet target add "$MUSL_TARGET" >&2); then return; fi
-    die "Rust's target $MUSL_TARGET is missing and cannot be installed" \
-        "rustup target add --toolchain $(toml_value rust-toolchain.toml channel) $MUSL_TARGET"
+    local target="${1:-$MUSL_TARGET}"
+    if [ -d "$(cd "$ROOT" && rustc --print sysroot)/lib/rustlib/$target/lib" ]; then return; fi
+    say "installing the Rust target $target"
+    if command -v rustup >/dev/null && (cd "$ROOT" && rustup --quiet target add "$target" >&2); then return; fi
+    die "Rust's target $target is missing and cannot be installed" \
+        "rustup target add --toolchain $(toml_value rust-toolchain.toml channel) $target"
+}
+
+# A C compiler for the machine of the target $1, and Rust's own linker, where that machine is not this one.
+ensure_cross_compiler() {
+    local target="$1" machine compiler package headers variable
+    machine="${target%%-*}"
+    if [ "$machine" = "$(uname -m)" ]; then return; fi
+    case "$machine" in
+    aarch64) package=gcc-aarch64-linux-gnu headers=libc6-dev-arm64-cross ;;
+    x86_64) package=gcc-x86-64-linux-gnu headers=libc6-dev-amd64-cross ;;
+    *) die "no cross compiler is known for $target" ;;
+    esac
+    variable="${target//-/_}"
+    compiler="$machine-linux-gnu-gcc"
+    # A compiler that somebody chose stays chosen. Its headers are asked for too: Debian installs them apart.
+    if [ -z "$(printenv "CC_$variable" || true)" ]; then
+        if ! printf '#include <stdlib.h>\nint x;\n' | "$compiler" -x c -c -o /dev/null - 2>/dev/null; then
+            apt_install "$package" "$headers"
+        fi
+        export "CC_$variable=$compiler"
+    fi
+    variable="CARGO_TARGET_$(printf '%s' "$variable" | tr '[:lower:]' '[:upper:]')_LINKER"
+    if [ -z "$(printenv "$variable" || true)" ]; then export "$variable=rust-lld"; fi
 }
 
 # Adds a clippy or rustfmt (`$1`: cargo-clippy, cargo-fmt; `$2`: the component) to the toolchain in use.
