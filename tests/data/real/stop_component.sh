@@ -1,0 +1,4 @@
+#!/bin/sh
+export JAVA_HOME=@JDK@
+cd @BASE@/@COMPONENT@/bin
+./shutdown.sh
