@@ -1,45 +1,14 @@
 //! What the kernel kills for lack of memory. Each container lives in a memory cgroup (version 1) of its own.
 
 use crate::support::{BASE, Life, SOON, kind, kind_f};
-use jjobs_harness::{ContainerBuilder, Signal, Vendor, within};
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use jjobs_harness::{ContainerBuilder, MemoryGroup, Signal, Vendor};
+use std::time::Duration;
 
 /// Enough for the components, their files in the tmpfs below the overlay included.
 const LIMIT_MIB: u64 = 384;
 /// More than the limit.
 const MEAL: &str = "eat_memory=1024";
 const CAUSE: &str = "cause=\"out of memory: killed by the kernel\"";
-
-/// A cgroup below this test's own; dropping it removes it.
-struct MemoryGroup(PathBuf);
-
-impl MemoryGroup {
-    fn make() -> io::Result<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let lines = fs::read_to_string("/proc/self/cgroup")?;
-        let own = lines.lines().find_map(|line| line.split_once(":memory:")).unwrap_or_default().1;
-        let folder = Path::new("/sys/fs/cgroup/memory")
-            .join(own.trim_start_matches('/'))
-            .join(format!("jjobs-test-{}-{number}", std::process::id()));
-        fs::create_dir(&folder)?;
-        let group = Self(folder);
-        fs::write(group.0.join("memory.limit_in_bytes"), format!("{LIMIT_MIB}M"))?;
-        Ok(group)
-    }
-}
-
-impl Drop for MemoryGroup {
-    fn drop(&mut self) {
-        // What was killed a moment ago may still be leaving.
-        let _ = within(SOON, || fs::remove_dir(&self.0).ok());
-    }
-}
 
 /// Everything of the container, the group last: fields are dropped in this order.
 struct Small {
@@ -50,14 +19,12 @@ struct Small {
 /// Boots it with little memory; `None` where this machine has no such cgroups.
 #[expect(clippy::print_stderr, reason = "a test that skips itself says so")]
 fn small(builder: ContainerBuilder) -> Option<Small> {
-    let group = MemoryGroup::make()
+    let group = MemoryGroup::limited_to(LIMIT_MIB)
         .map_err(|error| eprintln!("skipped: no memory cgroup of version 1 here ({error})"))
         .ok()?;
     // As runtimes do it: what is mounted shows the container's own cgroup at its top.
-    let builder = builder.bind_read_only(&group.0, "/sys/fs/cgroup");
-    let tasks = group.0.join("tasks");
-    let life =
-        Life::boot_after(builder, move || fs::write(tasks, nix::unistd::gettid().to_string()))?;
+    let builder = builder.bind_read_only(group.folder(), "/sys/fs/cgroup");
+    let life = Life::boot_after(builder, group.joining())?;
     life.wait_for_line("all up", SOON);
     Some(Small { life, _group: group })
 }

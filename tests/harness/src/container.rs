@@ -4,7 +4,7 @@ use crate::{
     PATIENCE,
     builder::ContainerBuilder,
     exec::{ExecChild, ExecOutput, shell_code},
-    http::{self, HttpAnswer, HttpRequest},
+    http::{self, HttpAnswer},
     keeper::Keeper,
     output::{Line, Output, Stream},
     procs::{self, ProcessInfo},
@@ -356,19 +356,18 @@ impl Container {
 
     /// `GET http://localhost:PORT/PATH` from inside.
     pub fn http_get(&self, port: u16, path: &str) -> io::Result<HttpAnswer> {
-        http::ask(self.connect(port)?, &HttpRequest { method: "GET", path, headers: &[], body: "" })
+        http::get(self.connect(port)?, path)
     }
 
     /// A request with the REST API's headers: `private-token` and a JSON body.
     pub fn http_api(
         &self,
         port: u16,
-        (method, path): (&str, &str),
+        call: (&str, &str),
         token: &str,
         body: &str,
     ) -> io::Result<HttpAnswer> {
-        let headers = [("private-token", token), ("Content-Type", "application/json")];
-        http::ask(self.connect(port)?, &HttpRequest { method, path, headers: &headers, body })
+        http::api(self.connect(port)?, call, token, body)
     }
 
     // ---- files ----------------------------------------------------------------------------------

@@ -17,15 +17,15 @@ pub struct HttpAnswer {
     pub body: String,
 }
 
-pub(crate) struct HttpRequest<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) path: &'a str,
-    pub(crate) headers: &'a [(&'a str, &'a str)],
-    pub(crate) body: &'a str,
+struct HttpRequest<'a> {
+    method: &'a str,
+    path: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+    body: &'a str,
 }
 
 /// Sends `request` over an open connection and reads until the other side closes it.
-pub(crate) fn ask(mut stream: TcpStream, request: &HttpRequest<'_>) -> io::Result<HttpAnswer> {
+fn ask(mut stream: TcpStream, request: &HttpRequest<'_>) -> io::Result<HttpAnswer> {
     stream.set_read_timeout(Some(ANSWER_LIMIT))?;
     let mut text = format!(
         "{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n",
@@ -44,6 +44,22 @@ pub(crate) fn ask(mut stream: TcpStream, request: &HttpRequest<'_>) -> io::Resul
     stream.read_to_end(&mut answer)?;
     parse(&String::from_utf8_lossy(&answer))
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"))
+}
+
+/// `GET` of that path.
+pub(crate) fn get(stream: TcpStream, path: &str) -> io::Result<HttpAnswer> {
+    ask(stream, &HttpRequest { method: "GET", path, headers: &[], body: "" })
+}
+
+/// A request with the REST API's headers: `private-token` and a JSON body.
+pub(crate) fn api(
+    stream: TcpStream,
+    (method, path): (&str, &str),
+    token: &str,
+    body: &str,
+) -> io::Result<HttpAnswer> {
+    let headers = [("private-token", token), ("Content-Type", "application/json")];
+    ask(stream, &HttpRequest { method, path, headers: &headers, body })
 }
 
 fn parse(answer: &str) -> Option<HttpAnswer> {

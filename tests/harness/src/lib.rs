@@ -63,6 +63,7 @@ mod http;
 mod keeper;
 pub mod kubelet;
 pub mod manifests;
+mod memory;
 mod netlink;
 mod network;
 mod output;
@@ -81,6 +82,7 @@ pub use self::{
     container::Container,
     exec::{ExecChild, ExecOutput},
     http::HttpAnswer,
+    memory::MemoryGroup,
     network::Network,
     output::{Line, Stream},
     postgres::Postgres,

@@ -1,7 +1,7 @@
 //! Probes: what they ask, and after how many answers they count.
 
 use super::{Pace, journal::words};
-use crate::http::{HttpRequest, ask};
+use crate::http;
 use serde_json::Value;
 use std::{
     net::{SocketAddr, TcpStream},
@@ -111,8 +111,7 @@ pub(super) fn ask_network(handler: &Handler, address: &str, limit: Duration) -> 
 fn try_to_ask(address: SocketAddr, path: Option<&str>, limit: Duration) -> Result<(), String> {
     let stream = TcpStream::connect_timeout(&address, limit).map_err(|error| error.to_string())?;
     let Some(path) = path else { return Ok(()) };
-    let request = HttpRequest { method: "GET", path, headers: &[], body: "" };
-    let answer = ask(stream, &request).map_err(|error| error.to_string())?;
+    let answer = http::get(stream, path).map_err(|error| error.to_string())?;
     if (200..400).contains(&answer.status) {
         Ok(())
     } else {
